@@ -1,0 +1,34 @@
+// One rule for every duration that a user gives: rounded up, and refused if it makes no sense.
+#pragma once
+
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <ratio>
+#include <type_traits>
+
+#include <sigpp/export.hpp>
+
+namespace sigpp::inline v1::detail {
+
+SIGPP_EXPORT [[noreturn]] void throw_bad_duration(const char* function, const char* why);
+
+// Nanoseconds, rounded up so that a timeout never ends early and 1 ns is never "off".
+// Throws std::system_error (EINVAL): negative, NaN, or more than 2^63 ns (292 years).
+template <class Rep, class Period>
+constexpr std::chrono::nanoseconds to_nanoseconds(std::chrono::duration<Rep, Period> d,
+                                                  const char* function) {
+  if constexpr (std::is_floating_point_v<Rep>) {
+    if (std::isnan(d.count())) throw_bad_duration(function, "the duration is not a number");
+  }
+  if (d < d.zero()) throw_bad_duration(function, "the duration is negative");
+  using wide = std::chrono::duration<long double, std::nano>;
+  if (std::chrono::duration_cast<wide>(d) >=
+      wide{static_cast<long double>(std::numeric_limits<std::int64_t>::max())}) {
+    throw_bad_duration(function, "the duration is longer than 292 years");
+  }
+  return std::chrono::ceil<std::chrono::nanoseconds>(d);
+}
+
+}  // namespace sigpp::inline v1::detail

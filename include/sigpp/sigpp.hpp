@@ -1,0 +1,14 @@
+// Unix signals as easy as Python's `signal` module: everything.
+#pragma once
+
+#include <sigpp/check.hpp>
+#include <sigpp/handler.hpp>
+#include <sigpp/itimer.hpp>
+#include <sigpp/names.hpp>
+#include <sigpp/run.hpp>
+#include <sigpp/send.hpp>
+#include <sigpp/signal.hpp>
+#include <sigpp/signal_info.hpp>
+#include <sigpp/signal_set.hpp>
+#include <sigpp/sleep.hpp>
+#include <sigpp/statistics.hpp>

@@ -1,0 +1,62 @@
+// Safe points that block: sleeping, and waiting for a signal.
+#pragma once
+
+#include <chrono>
+#include <type_traits>
+
+#include <sigpp/check.hpp>
+#include <sigpp/duration.hpp>
+#include <sigpp/export.hpp>
+
+namespace sigpp::inline v1 {
+
+namespace detail {
+
+SIGPP_EXPORT void sleep_until_steady(std::chrono::steady_clock::time_point deadline);
+
+}  // namespace detail
+
+/// Sleeps until `deadline`. Handlers of signals that come meanwhile run on time, then the sleep
+/// goes on (PEP 475); if one throws, the exception ends the sleep. One that is already pending runs
+/// at once, and one that comes at any instant around the call is never slept through.
+///
+/// A deadline in the past: runs what is pending and returns. Other clocks than
+/// std::chrono::steady_clock are asked again when the sleep ends, so setting the system clock back
+/// prolongs it, and setting it forward is noticed at the end. Threads: any; handlers of signal()
+/// run on the main thread. Not async-signal-safe.
+template <class Clock, class Duration>
+void sleep_until(std::chrono::time_point<Clock, Duration> deadline) {
+  using std::chrono::steady_clock;
+  if constexpr (std::is_same_v<Clock, steady_clock>) {
+    detail::sleep_until_steady(std::chrono::ceil<steady_clock::duration>(deadline));
+  } else {
+    check();
+    for (auto left = deadline - Clock::now(); left > left.zero(); left = deadline - Clock::now()) {
+      detail::sleep_until_steady(steady_clock::now() +
+                                 std::chrono::ceil<std::chrono::nanoseconds>(left));
+    }
+  }
+}
+
+/// Sleeps for `duration`, at least. Python: `time.sleep`. As sleep_until() on the steady clock.
+/// Throws std::system_error (EINVAL) for a negative duration, NaN, or more than 292 years, and what
+/// the handlers throw.
+template <class Rep, class Period>
+void sleep_for(std::chrono::duration<Rep, Period> duration) {
+  using std::chrono::steady_clock;
+  const auto length = detail::to_nanoseconds(duration, "sleep_for");
+  const auto now = steady_clock::now();
+  detail::sleep_until_steady(length < steady_clock::time_point::max() - now
+                                 ? now + length
+                                 : steady_clock::time_point::max());
+}
+
+/// Waits until a handler has run. One that is pending when it is called counts: pause() runs it and
+/// returns, so `while (!done) pause();` cannot miss the signal that sets `done`. Python:
+/// `signal.pause`.
+///
+/// Throws what the handlers throw. On the main thread. On another thread, which has no handlers, it
+/// is POSIX pause(): it returns when any signal handler has interrupted that thread.
+SIGPP_EXPORT void pause();
+
+}  // namespace sigpp::inline v1

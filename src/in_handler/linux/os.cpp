@@ -1,0 +1,107 @@
+// Linux: threads by kernel id, a doorbell that carries its own si_code, siginfo sent again as it
+// was.
+#include "in_handler/os.hpp"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+namespace sigpp::inline v1::in_handler::os {
+
+namespace {
+
+// Negative: only such codes may be sent to another thread (rt_tgsigqueueinfo(2)). Not one of the
+// kernel's.
+constexpr int doorbell_code = -0x5167;
+
+// The kernel's queue was full: a standard signal is delivered all the same, with nothing in its
+// siginfo (kernel/signal.c, TRACE_SIGNAL_LOSE_INFO).
+bool lost_its_origin(const siginfo_t& info) noexcept {
+  return info.si_code == SI_USER && info.si_pid == 0;
+}
+
+// syscall: glibc manual 26.6, "AS-Safe". getpid: POSIX.1-2017 2.4.3.
+bool queue_to_thread(thread_id thread, const siginfo_t& info) noexcept {
+  return syscall(SYS_rt_tgsigqueueinfo, getpid(), static_cast<pid_t>(thread), info.si_signo,
+                 &info) == 0;
+}
+
+}  // namespace
+
+// gettid(2): takes nothing, changes nothing; by syscall, which is AS-safe.
+thread_id current_thread() noexcept { return static_cast<thread_id>(syscall(SYS_gettid)); }
+
+pid_t kernel_id(thread_id thread) noexcept { return static_cast<pid_t>(thread); }
+
+void ring(thread_id thread) noexcept {
+  siginfo_t info{};
+  info.si_signo = SIGPP_DOORBELL_SIGNAL;
+  info.si_code = doorbell_code;
+  queue_to_thread(thread, info);
+}
+
+arrival kind_of_doorbell(const siginfo_t& info) noexcept {
+  if (info.si_code == doorbell_code) return arrival::ring;
+  return lost_its_origin(info) ? arrival::either : arrival::users;
+}
+
+bool raised_by_instruction(const siginfo_t& info) noexcept {
+  switch (info.si_signo) {
+    case SIGBUS:
+      if (info.si_code == BUS_MCEERR_AO) return false;  // a warning about memory, not an access
+      [[fallthrough]];
+    case SIGSEGV:
+    case SIGFPE:
+    case SIGILL:
+    case SIGTRAP:
+    case SIGSYS:
+      return info.si_code > 0;  // sigaction(2): codes of senders are <= 0
+    default:
+      return false;
+  }
+}
+
+const void* program_counter(const void* context) noexcept {
+  const auto& machine = static_cast<const ucontext_t*>(context)->uc_mcontext;
+#if defined(__x86_64__)
+  return reinterpret_cast<const void*>(machine.gregs[REG_RIP]);
+#elif defined(__aarch64__)
+  return reinterpret_cast<const void*>(machine.pc);
+#elif defined(__riscv)
+  return reinterpret_cast<const void*>(machine.__gregs[REG_PC]);
+#else
+  static_cast<void>(machine);
+  return nullptr;
+#endif
+}
+
+sigset_t& interrupted_mask(void* context) noexcept {
+  return static_cast<ucontext_t*>(context)->uc_sigmask;
+}
+
+void send_again(const siginfo_t& info) noexcept {
+  // rt_sigqueueinfo(2), kernel/signal.c: codes >= 0 are for the main thread to send, or to oneself.
+  if (syscall(SYS_rt_sigqueueinfo, getpid(), info.si_signo, &info) == 0) return;
+  sigset_t mask;
+  pthread_sigmask(SIG_SETMASK, nullptr,
+                  &mask);  // pthread_sigmask, sigismember, kill: POSIX.1-2017 2.4.3
+  if (errno == EPERM && sigismember(&mask, info.si_signo) == 0 && send_again_to_this_thread(info)) {
+    return;
+  }
+  kill(getpid(), info.si_signo);  // cannot fail for want of room; its siginfo is lost
+}
+
+bool send_again_to_this_thread(const siginfo_t& info) noexcept {
+  return queue_to_thread(current_thread(), info);
+}
+
+std::int64_t now() noexcept {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);  // clock_gettime: POSIX.1-2017 2.4.3
+  return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
+
+}  // namespace sigpp::inline v1::in_handler::os

@@ -1,0 +1,167 @@
+// The queue between the signal handler and the thread that runs the handlers.
+//
+// Thread safety: post() from any number of signal handlers at once, on any threads; take() from one
+// thread at a time, outside handlers.
+// Invariants:
+//   1. All bytes zero is a valid, empty mailbox: the kernel makes a forked child's by wiping the
+//   page,
+//      at the instant of the fork, whatever any thread was doing to it.
+//   2. After post() returns `stored` or `merged`, a take() that begins later finds the arrival, or
+//   one
+//      of the same signal that stands for it. Nothing is dropped.
+//   3. Records come out in the order of their tickets. One whose writer has not finished holds back
+//      those behind it; the writer raises attention when it has.
+#pragma once
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <sigpp/signal_set.hpp>
+
+namespace sigpp::inline v1::in_handler {
+
+/// One arrival, as the handler writes it down.
+struct record {
+  siginfo_t info;
+  const void* program_counter;
+  std::int64_t time;  // CLOCK_MONOTONIC, ns
+  pid_t thread;       // 0: unknown
+  std::uint32_t merged;
+};
+static_assert(std::is_trivially_copyable_v<record>);
+
+// Plain words, not memcpy: sanitizers replace memcpy by code that must not run in a handler, and
+// compilers turn plain copies into memcpy, but never atomic ones.
+inline void copy_words(void* to, const void* from, std::size_t bytes) noexcept {
+  using word [[gnu::may_alias]] = std::uint32_t;
+  auto* out = static_cast<word*>(to);
+  const auto* in = static_cast<const word*>(from);
+  for (std::size_t i = 0; i < bytes / sizeof(*out); ++i) {
+    __atomic_store_n(out + i, __atomic_load_n(in + i, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+  }
+}
+
+class mailbox {
+ public:
+  static constexpr std::size_t signals = signal_set::capacity + 1;
+  static constexpr std::uint64_t capacity = 1024;
+  /// From here on the queue is crowded: standard signals merge, queued ones are held back. What is
+  /// above is the reserve: one record of each standard signal, and one per thread of the queued
+  /// ones.
+  static constexpr std::uint64_t crowded_at = capacity - 128;
+  static constexpr std::uint64_t drained_at = crowded_at / 2;
+
+  enum class posted : unsigned char { stored, stored_crowded, merged, refused };
+
+  /// Writes an arrival down. `queued`: of a signal that the kernel queues (a real-time one), which
+  /// is never merged. In the handler zone.
+  posted post(const record& arrival, bool queued) noexcept {
+    const auto n = static_cast<std::size_t>(arrival.info.si_signo);
+    const bool crowd = size() >= crowded_at;
+    if (queued || !crowd || pending_[n].load(std::memory_order_relaxed) == 0) {
+      if (store(arrival, n)) return crowd ? posted::stored_crowded : posted::stored;
+      if (queued) return posted::refused;
+    }
+    merged_[n].fetch_add(1, std::memory_order_release);
+    any_merged_.store(1, std::memory_order_release);
+    return posted::merged;
+  }
+
+  /// Number of records, roughly.
+  [[nodiscard]] std::uint64_t size() const noexcept {
+    const std::uint64_t head = head_.load(std::memory_order_relaxed);
+    const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
+    return tail > head ? tail - head : 0;
+  }
+
+  /// The oldest record, left in place; false if there is none. Not in handlers, one thread at a
+  /// time.
+  bool peek(record& oldest) noexcept {
+    const std::uint64_t ticket = head_.load(std::memory_order_relaxed);
+    const slot& at = slots_[ticket % capacity];
+    if (at.turn.load(std::memory_order_acquire) != full(ticket)) return peek_merged(oldest);
+    copy_words(&oldest, &at.what, sizeof oldest);
+    return true;
+  }
+
+  /// Removes what peek() found, and completes it with the count of the arrivals merged into it.
+  void take(record& oldest) noexcept {
+    const auto n = static_cast<std::size_t>(oldest.info.si_signo);
+    if (oldest.merged != 0) {  // not in the ring: see peek_merged
+      oldest.merged = merged_[n].exchange(0, std::memory_order_acquire) - 1;
+      return;
+    }
+    const std::uint64_t ticket = head_.load(std::memory_order_relaxed);
+    slots_[ticket % capacity].turn.store(full(ticket) + 1, std::memory_order_release);
+    head_.store(ticket + 1, std::memory_order_relaxed);
+    pending_[n].fetch_sub(1, std::memory_order_relaxed);
+    oldest.merged = merged_[n].exchange(0, std::memory_order_acquire);
+  }
+
+ private:
+  struct slot {
+    // Even: free for lap turn / 2 of the ring; odd: written in that lap. Zero: free for the first.
+    std::atomic<std::uint64_t> turn;
+    record what;
+  };
+
+  static constexpr std::uint64_t full(std::uint64_t ticket) noexcept {
+    return 2 * (ticket / capacity) + 1;
+  }
+
+  bool store(const record& arrival, std::size_t n) noexcept {
+    std::uint64_t ticket = tail_.load(std::memory_order_relaxed);
+    for (;;) {
+      slot& at = slots_[ticket % capacity];
+      const std::uint64_t turn = at.turn.load(std::memory_order_acquire);
+      if (turn == full(ticket) - 1) {
+        if (tail_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_relaxed)) {
+          pending_[n].fetch_add(1, std::memory_order_relaxed);
+          copy_words(&at.what, &arrival, sizeof arrival);
+          at.turn.store(full(ticket), std::memory_order_release);
+          return true;
+        }
+      } else {
+        const std::uint64_t now = tail_.load(std::memory_order_relaxed);
+        if (now == ticket) return false;  // the slot still holds the record of a lap ago
+        ticket = now;
+      }
+    }
+  }
+
+  // Arrivals that no record in the ring stands for, once the ring has none left.
+  bool peek_merged(record& oldest) noexcept {
+    if (any_merged_.load(std::memory_order_relaxed) == 0) return false;
+    any_merged_.store(0,
+                      std::memory_order_seq_cst);  // before the look, so that a later one is seen
+    for (std::size_t n = 1; n < signals; ++n) {
+      const std::uint32_t count = merged_[n].load(std::memory_order_seq_cst);
+      if (count == 0) continue;
+      any_merged_.store(1, std::memory_order_relaxed);  // there may be more
+      oldest = record{};
+      oldest.info.si_signo = static_cast<int>(n);
+      oldest.merged = count;
+      return true;
+    }
+    return false;
+  }
+
+  std::atomic<std::uint64_t> head_;
+  alignas(64) std::atomic<std::uint64_t> tail_;
+  std::atomic<std::uint32_t> any_merged_;
+  std::array<std::atomic<std::uint32_t>, signals> pending_;  // records in the ring, per signal
+  std::array<std::atomic<std::uint32_t>, signals> merged_;
+  std::array<slot, capacity> slots_;
+};
+
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
+static_assert(sizeof(record) % sizeof(std::uint32_t) == 0);
+
+}  // namespace sigpp::inline v1::in_handler

@@ -1,0 +1,228 @@
+#include <errno.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cstddef>
+
+#include <sigpp/check.hpp>
+
+#include "in_handler/delivery.hpp"
+
+namespace sigpp::inline v1 {
+
+[[gnu::tls_model("initial-exec")]] constinit thread_local std::atomic<unsigned> detail::attention{
+    1};
+
+namespace in_handler {
+
+constinit shared_state shared{};
+
+namespace {
+
+// Initial-exec, for the same reasons as attention: see check.hpp.
+[[gnu::tls_model("initial-exec")]] constinit thread_local os::thread_id thread_self = 0;
+// Set once `held` has a signal in it.
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool holding = false;
+[[gnu::tls_model("initial-exec")]] constinit thread_local sigset_t held{};
+
+// Queued signals may not merge, so when the queue is crowded this thread takes no more of them
+// until the queue has drained: the kernel keeps them, and refuses the sender when its own queue is
+// full.
+void hold_back(process_state& process, void* context) noexcept {
+  bool listed = holding;
+  for (std::size_t i = 0; !listed && i < process.held_threads.size(); ++i) {
+    os::thread_id none = 0;
+    listed = process.held_threads[i].compare_exchange_strong(none, this_thread());
+  }
+  if (!listed) return;               // nobody would release it
+  if (!holding) sigemptyset(&held);  // sigemptyset: POSIX.1-2017 2.4.3
+  sigset_t& mask = os::interrupted_mask(context);
+  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
+    if (!shared.recorded[static_cast<std::size_t>(n)].load(std::memory_order_relaxed)) continue;
+    if (sigismember(&mask, n) == 1) continue;  // sigismember, sigaddset: POSIX.1-2017 2.4.3
+    sigaddset(&mask, n);
+    sigaddset(&held, n);
+  }
+  holding = true;
+  process.any_held.store(1);
+}
+
+void release(void* context) noexcept {
+  if (!holding) return;
+  sigset_t& mask = os::interrupted_mask(context);
+  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
+    if (sigismember(&held, n) == 1) sigdelset(&mask, n);  // sigdelset: POSIX.1-2017 2.4.3
+  }
+  holding = false;
+}
+
+void append(char*& at, const char* end, const char* text) noexcept {
+  while (*text != '\0' && at != end) *at++ = *text++;
+}
+
+void append_hexadecimal(char*& at, const char* end, std::uintptr_t number) noexcept {
+  append(at, end, "0x");
+  int shift = 60;
+  while (shift > 0 && (number >> shift) == 0) shift -= 4;
+  for (; shift >= 0 && at != end; shift -= 4) *at++ = "0123456789abcdef"[(number >> shift) & 15U];
+}
+
+const char* fault_name(int signum) noexcept {
+  switch (signum) {
+    case SIGSEGV:
+      return "SIGSEGV";
+    case SIGBUS:
+      return "SIGBUS";
+    case SIGFPE:
+      return "SIGFPE";
+    case SIGILL:
+      return "SIGILL";
+    case SIGTRAP:
+      return "SIGTRAP";
+    default:
+      return "SIGSYS";
+  }
+}
+
+void report_fault(const siginfo_t& info, const void* context) noexcept {
+  char text[200];
+  char* at = text;
+  const char* const end = text + sizeof text;
+  append(at, end, "sigpp: ");
+  append(at, end, fault_name(info.si_signo));
+  append(at, end, " raised by the instruction at ");
+  append_hexadecimal(at, end, reinterpret_cast<std::uintptr_t>(os::program_counter(context)));
+  append(at, end, ", address ");
+  append_hexadecimal(at, end, reinterpret_cast<std::uintptr_t>(info.si_addr));
+  append(at, end, ": a fault cannot wait for a safe point, its handler does not run\n");
+  // write: POSIX.1-2017 2.4.3. A report that cannot be written is no reason not to die.
+  static_cast<void>(!write(STDERR_FILENO, text, static_cast<std::size_t>(at - text)));
+}
+
+// Blocked now, by our full mask: the default action happens at the return from this handler.
+void take_default(const siginfo_t& info) noexcept {
+  struct sigaction action {};
+  action.sa_handler = SIG_DFL;
+  sigaction(info.si_signo, &action, nullptr);  // sigaction: POSIX.1-2017 2.4.3
+  os::send_again_to_this_thread(info);
+}
+
+// As if the kernel had called the handler that was there before sigpp: its mask, its flags.
+void call_previous(const struct sigaction& before, siginfo_t* info, void* context) noexcept {
+  sigset_t mask = os::interrupted_mask(context);
+  for (int n = 1; n < static_cast<int>(mailbox::signals); ++n) {
+    if (sigismember(&before.sa_mask, n) == 1) sigaddset(&mask, n);
+  }
+  if ((before.sa_flags & SA_NODEFER) == 0) sigaddset(&mask, info->si_signo);
+  if ((before.sa_flags & static_cast<int>(SA_RESETHAND)) != 0) {
+    shared.previous[static_cast<std::size_t>(info->si_signo)].store(nullptr);
+  }
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);  // pthread_sigmask: POSIX.1-2017 2.4.3
+  if ((before.sa_flags & SA_SIGINFO) != 0) {
+    before.sa_sigaction(info->si_signo, info, context);
+  } else {
+    before.sa_handler(info->si_signo);
+  }
+}
+
+// A signal that is not deferred does what it did before sigpp. A real fault cannot be: returning
+// would execute the instruction again, for ever. Nor can it be ignored (the kernel would kill,
+// too).
+void pass_on(siginfo_t* info, void* context, bool fault) noexcept {
+  const auto n = static_cast<std::size_t>(info->si_signo);
+  const struct sigaction* before = shared.previous[n].load(std::memory_order_acquire);
+  const bool plain = before != nullptr && (before->sa_flags & SA_SIGINFO) == 0;
+  if (before != nullptr && !(plain && before->sa_handler == SIG_DFL) &&
+      !(plain && before->sa_handler == SIG_IGN)) {
+    call_previous(*before, info, context);
+  } else if (fault) {
+    if (shared.recorded[n].load(std::memory_order_relaxed)) report_fault(*info, context);
+    take_default(*info);
+  } else if (!plain || before->sa_handler != SIG_IGN) {
+    take_default(*info);
+  }
+}
+
+void record_arrival(process_state& process, const siginfo_t& info, void* context) noexcept {
+  const auto n = static_cast<std::size_t>(info.si_signo);
+  process.counts[n].received.fetch_add(1, std::memory_order_relaxed);
+  const os::thread_id self = this_thread();
+  record arrival;
+  copy_words(&arrival.info, &info, sizeof info);
+  arrival.program_counter = os::program_counter(context);
+  arrival.time = os::now();
+  arrival.thread = os::kernel_id(self);
+  arrival.merged = 0;
+
+  auto& to = process.main;
+  const bool queued = info.si_signo >= shared.first_queued && info.si_signo <= shared.last_queued;
+  switch (to.queue.post(arrival, queued)) {
+    case mailbox::posted::stored:
+    case mailbox::posted::merged:
+      break;
+    case mailbox::posted::stored_crowded:
+      if (queued) hold_back(process, context);
+      break;
+    case mailbox::posted::refused:
+      // Back to the kernel, to come again when this thread takes it again.
+      process.counts[n].received.fetch_sub(1, std::memory_order_relaxed);
+      hold_back(process, context);
+      while (!os::send_again_to_this_thread(info)) {  // its queue had room for this very record
+      }
+      break;
+  }
+
+  // Attention, then waiting; the dispatcher does it the other way round, so one of the two sees.
+  std::atomic<unsigned>* const attention = to.attention.load(std::memory_order_acquire);
+  if (attention == nullptr || attention == &detail::attention) {
+    detail::attention.store(1, std::memory_order_relaxed);
+    return;
+  }
+  attention->store(1, std::memory_order_seq_cst);
+  if (to.waiting.load(std::memory_order_seq_cst) != 0) os::ring(to.thread);
+}
+
+void on_doorbell(process_state& process, siginfo_t* info, void* context) noexcept {
+  const os::arrival kind = os::kind_of_doorbell(*info);
+  const bool users = shared.recorded[SIGPP_DOORBELL_SIGNAL].load(std::memory_order_relaxed);
+  if (kind != os::arrival::users) release(context);
+  if (kind == os::arrival::ring) return;
+  if (users) {
+    record_arrival(process, *info, context);
+  } else if (kind == os::arrival::users) {
+    pass_on(info, context, false);
+  }
+}
+
+}  // namespace
+
+os::thread_id this_thread() noexcept {
+  if (thread_self == 0) thread_self = os::current_thread();
+  return thread_self;
+}
+
+void forget_this_thread() noexcept { thread_self = 0; }
+
+void release_this_thread() noexcept {
+  if (!holding) return;
+  const sigset_t mask = held;  // the handler cannot change it: what it holds is blocked here
+  holding = false;
+  pthread_sigmask(SIG_UNBLOCK, &mask, nullptr);
+}
+
+extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noexcept {
+  const int saved_errno = errno;  // errno in handlers: POSIX.1-2017 2.4.3, "shall be restored"
+  // Set before the first sigaction that names this function; never reset.
+  process_state& process = *shared.process.load(std::memory_order_acquire);
+  if (signum == SIGPP_DOORBELL_SIGNAL) {
+    on_doorbell(process, info, context);
+  } else if (os::raised_by_instruction(*info)) {
+    pass_on(info, context, true);
+  } else {
+    record_arrival(process, *info, context);
+  }
+  errno = saved_errno;
+}
+
+}  // namespace in_handler
+}  // namespace sigpp::inline v1

@@ -1,0 +1,47 @@
+// What the signal handler needs of the system. One folder implements it; CMake chooses. Every
+// function is async-signal-safe, each call in it with its proof beside it, and may change errno.
+#pragma once
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include <cstdint>
+
+namespace sigpp::inline v1::in_handler::os {
+
+/// Names a live thread of this process for ring(). 0: none.
+using thread_id = std::uintptr_t;
+
+thread_id current_thread() noexcept;
+
+/// As users know a thread (`ps -L`, `gdb`); 0 where the system has no such number.
+pid_t kernel_id(thread_id thread) noexcept;
+
+/// Interrupts `thread`, carrying nothing: what there is to do stands in memory. A thread that has
+/// ended, or whose id another one has now, takes no harm.
+void ring(thread_id thread) noexcept;
+
+/// Whose is this arrival of the doorbell signal? `either`: the kernel had no room to say.
+enum class arrival : unsigned char { ring, users, either };
+arrival kind_of_doorbell(const siginfo_t& info) noexcept;
+
+/// Did the interrupted instruction raise it, so that going on would only raise it again?
+bool raised_by_instruction(const siginfo_t& info) noexcept;
+
+/// The instruction that was interrupted; nullptr if the processor is not known. `context`:
+/// ucontext_t.
+const void* program_counter(const void* context) noexcept;
+
+/// The mask that the interrupted thread gets back when the handler returns.
+sigset_t& interrupted_mask(void* context) noexcept;
+
+/// Sends the same signal to this process again, with its siginfo as far as the system allows.
+void send_again(const siginfo_t& info) noexcept;
+
+/// Same, to this thread. false: the kernel's queue is full.
+bool send_again_to_this_thread(const siginfo_t& info) noexcept;
+
+/// CLOCK_MONOTONIC in nanoseconds.
+std::int64_t now() noexcept;
+
+}  // namespace sigpp::inline v1::in_handler::os

@@ -1,0 +1,59 @@
+#include <sigpp/run.hpp>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+
+#include <sigpp/signal.hpp>
+
+#include "platform/platform.hpp"
+
+namespace sigpp::inline v1 {
+
+namespace {
+
+constinit std::atomic<bool> die_by_interrupt{false};
+
+// The last function that exit runs here: after every destructor of a static and every atexit.
+// Only then may the process die by the signal.
+[[gnu::destructor(101)]] void die_if_interrupted() {
+  if (!die_by_interrupt.load()) return;
+  std::fflush(nullptr);  // exit would have done it after this function
+  struct sigaction action {};
+  action.sa_handler = SIG_DFL;
+  platform::set_action(SIGINT, &action, nullptr);
+  sigset_t interrupt;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  pthread_sigmask(SIG_UNBLOCK, &interrupt, nullptr);
+  ::kill(getpid(), SIGINT);
+  _exit(128 + SIGINT);  // process 1 is not killed by a default action
+}
+
+}  // namespace
+
+void default_int_handler(int signum, const signal_info& info) {
+  static_cast<void>(signum);
+  static_cast<void>(info);
+  throw keyboard_interrupt{};
+}
+
+detail::run_scope::run_scope() : installed_(getsignal(SIGINT).is_default()) {
+  if (installed_) signal(SIGINT, default_int_handler);
+}
+
+detail::run_scope::~run_scope() {
+  try {
+    if (installed_ && getsignal(SIGINT) == default_int_handler) signal(SIGINT, SIG_DFL);
+  } catch (...) {  // a destructor does not throw; SIGINT stays ours
+  }
+}
+
+int detail::interrupted_exit() noexcept {
+  die_by_interrupt.store(true);
+  return 128 + SIGINT;
+}
+
+}  // namespace sigpp::inline v1

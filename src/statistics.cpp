@@ -1,0 +1,41 @@
+#include <sigpp/statistics.hpp>
+
+#include "errors.hpp"
+#include "process.hpp"
+
+namespace sigpp::inline v1 {
+
+namespace {
+
+signal_statistics read(int signum) noexcept {
+  const in_handler::process_state* const state = process();
+  if (state == nullptr) return {};
+  const auto& counts = state->counts[static_cast<std::size_t>(signum)];
+  return {.received = counts.received.load(),
+          .handled = counts.handled.load(),
+          .merged = counts.merged.load(),
+          .discarded = counts.discarded.load(),
+          .reraised = counts.reraised.load()};
+}
+
+}  // namespace
+
+signal_statistics statistics(int signum) {
+  require_range(signum, "statistics");
+  return read(signum);
+}
+
+signal_statistics statistics() noexcept {
+  signal_statistics sum{};
+  for (int n = 1; n < static_cast<int>(in_handler::mailbox::signals); ++n) {
+    const signal_statistics one = read(n);
+    sum.received += one.received;
+    sum.handled += one.handled;
+    sum.merged += one.merged;
+    sum.discarded += one.discarded;
+    sum.reraised += one.reraised;
+  }
+  return sum;
+}
+
+}  // namespace sigpp::inline v1

@@ -1,0 +1,358 @@
+// Python's rules for handlers, at the safe points of the main thread.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <sigpp/sigpp.hpp>
+
+#include "support/support.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using support::killed_by;
+using support::status_of;
+
+TEST(delivery, waits_for_a_safe_point) {
+  int calls = 0;
+  sigpp::signal(SIGUSR1, [&] { ++calls; });
+  ::raise(SIGUSR1);
+  EXPECT_EQ(calls, 0);
+  sigpp::check();
+  EXPECT_EQ(calls, 1);
+  sigpp::check();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(delivery, every_safe_point_is_one) {
+  int calls = 0;
+  sigpp::signal(SIGUSR1, [&] { ++calls; });
+  ::raise(SIGUSR1);
+  sigpp::sleep_for(0s);
+  EXPECT_EQ(calls, 1);
+  ::raise(SIGUSR1);
+  sigpp::sleep_until(std::chrono::steady_clock::now() - 1h);
+  EXPECT_EQ(calls, 2);
+  ::raise(SIGUSR1);
+  sigpp::sleep_until(std::chrono::system_clock::now() - 1h);
+  EXPECT_EQ(calls, 3);
+  ::raise(SIGUSR1);
+  sigpp::pause();
+  EXPECT_EQ(calls, 4);
+  sigpp::raise_signal(SIGUSR1);
+  EXPECT_EQ(calls, 5) << "has run when raise_signal returns";
+  sigpp::kill(getpid(), SIGUSR1);
+  EXPECT_EQ(calls, 6) << "has run when kill returns";
+}
+
+TEST(delivery, a_plain_c_function_is_deferred_too) {
+  static int calls;
+  sigpp::signal(
+      SIGUSR1, +[](int) { ++calls; });
+  ::raise(SIGUSR1);
+  EXPECT_EQ(calls, 0);
+  sigpp::check();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(delivery, runs_in_order_of_arrival) {
+  std::vector<int> order;
+  const std::vector<int> sent{SIGUSR2, SIGUSR1, SIGHUP, SIGUSR1, SIGTERM, SIGRTMIN, SIGUSR2};
+  for (int n : sent) sigpp::signal(n, [&](int signum) { order.push_back(signum); });
+  for (int n : sent) ::raise(n);
+  sigpp::check();
+  EXPECT_EQ(order, sent);
+}
+
+TEST(delivery, a_blocked_signal_waits_until_it_is_unblocked) {
+  int calls = 0;
+  sigpp::signal(SIGUSR1, [&] { ++calls; });
+  const sigset_t mask = sigpp::signal_set{SIGUSR1}.native();
+  sigprocmask(SIG_BLOCK, &mask, nullptr);
+  sigpp::raise_signal(SIGUSR1);
+  sigpp::sleep_for(1ms);
+  EXPECT_EQ(calls, 0);
+  sigprocmask(SIG_UNBLOCK, &mask, nullptr);
+  sigpp::check();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(delivery, an_exception_leaves_the_safe_point_and_the_rest_stays_pending) {
+  std::vector<int> order;
+  sigpp::signal(SIGUSR1, [&] {
+    order.push_back(SIGUSR1);
+    throw std::runtime_error("from a handler");
+  });
+  sigpp::signal(SIGUSR2, [&] { order.push_back(SIGUSR2); });
+  ::raise(SIGUSR1);
+  ::raise(SIGUSR2);
+  ::raise(SIGUSR1);
+  EXPECT_THROW(sigpp::check(), std::runtime_error);
+  EXPECT_EQ(order, (std::vector{SIGUSR1}));
+  EXPECT_THROW(sigpp::check(), std::runtime_error);
+  EXPECT_EQ(order, (std::vector{SIGUSR1, SIGUSR2, SIGUSR1}));
+  EXPECT_NO_THROW(sigpp::check());
+}
+
+TEST(delivery, an_exception_ends_a_sleep) {
+  sigpp::signal(SIGALRM, [] { throw std::string("woken"); });
+  sigpp::setitimer(ITIMER_REAL, 1ms);
+  EXPECT_THROW(sigpp::sleep_for(1h), std::string);
+  sigpp::setitimer(ITIMER_REAL, 1ms);
+  EXPECT_THROW(sigpp::pause(), std::string);
+}
+
+TEST(delivery, a_handler_that_returns_lets_the_sleep_go_on) {
+  int calls = 0;
+  sigpp::signal(SIGALRM, [&] { ++calls; });
+  const auto start = std::chrono::steady_clock::now();
+  sigpp::setitimer(ITIMER_REAL, 5ms, 5ms);
+  sigpp::sleep_for(50ms);
+  sigpp::setitimer(ITIMER_REAL, 0s);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 50ms);
+  EXPECT_GE(calls, 2);
+}
+
+TEST(delivery, replaced_while_pending_the_new_handler_runs) {
+  std::string ran;
+  sigpp::signal(SIGUSR1, [&] { ran += "old"; });
+  ::raise(SIGUSR1);
+  sigpp::signal(SIGUSR1, [&] { ran += "new"; });
+  sigpp::check();
+  EXPECT_EQ(ran, "new");
+}
+
+TEST(delivery, ignored_while_pending_it_is_dropped_and_counted) {
+  int calls = 0;
+  sigpp::signal(SIGUSR1, [&] { ++calls; });
+  ::raise(SIGUSR1);
+  ::raise(SIGUSR1);
+  sigpp::signal(SIGUSR1, SIG_IGN);
+  sigpp::check();
+  EXPECT_EQ(calls, 0);
+  const auto counts = sigpp::statistics(SIGUSR1);
+  EXPECT_EQ(counts.received, 2U);
+  EXPECT_EQ(counts.discarded, 2U);
+}
+
+TEST(delivery, reset_while_pending_the_default_action_happens_at_once) {
+  EXPECT_EQ(support::describe_status(status_of([] {
+              sigpp::signal(SIGTERM, [] {});
+              ::raise(SIGTERM);
+              sigpp::signal(SIGTERM, SIG_DFL);
+              return 0;  // without another safe point
+            })),
+            killed_by(SIGTERM));
+}
+
+TEST(delivery, reset_while_pending_a_harmless_signal_does_nothing) {
+  sigpp::signal(SIGCHLD, [] { ADD_FAILURE(); });
+  ::raise(SIGCHLD);
+  sigpp::signal(SIGCHLD, SIG_DFL);
+  sigpp::check();
+  EXPECT_EQ(sigpp::statistics(SIGCHLD).reraised, 1U);
+}
+
+volatile sig_atomic_t foreign_calls;
+volatile sig_atomic_t foreign_value;
+void foreign(int, siginfo_t* info, void*) {
+  foreign_calls = foreign_calls + 1;
+  foreign_value = info->si_value.sival_int;
+}
+
+TEST(delivery, put_back_to_foreign_while_pending_the_foreign_handler_gets_it_with_its_siginfo) {
+  SKIP_UNDER_TSAN();
+  struct sigaction action {};
+  action.sa_sigaction = foreign;
+  action.sa_flags = SA_SIGINFO;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGUSR1, &action, nullptr);
+  const auto before = sigpp::signal(SIGUSR1, [] { ADD_FAILURE(); });
+  EXPECT_TRUE(before.is_foreign());
+  sigval value{};
+  value.sival_int = 77;
+  sigqueue(getpid(), SIGUSR1, value);
+  sigpp::signal(SIGUSR1, before);
+  EXPECT_EQ(foreign_calls, 1);
+#ifndef SIGPP_TEST_POSIX_PLATFORM  // kill carries no value
+  EXPECT_EQ(foreign_value, 77);
+#endif
+  sigqueue(getpid(), SIGUSR1, value);
+  EXPECT_EQ(foreign_calls, 2) << "it is installed again";
+}
+
+TEST(delivery, a_handler_may_change_handlers_its_own_too) {
+  std::string ran;
+  sigpp::signal(SIGUSR1, [&] {
+    ran += "1";
+    sigpp::signal(SIGUSR1, [&] { ran += "2"; });
+    sigpp::signal(SIGUSR2, SIG_IGN);
+    sigpp::signal(SIGHUP, [&] { ran += "h"; });
+    ::raise(SIGHUP);
+  });
+  sigpp::signal(SIGUSR2, [&] { ran += "never"; });
+  ::raise(SIGUSR1);
+  ::raise(SIGUSR2);
+  ::raise(SIGUSR1);
+  sigpp::check();
+  EXPECT_EQ(ran, "12h");
+}
+
+TEST(delivery, a_handler_that_ignores_its_own_signal_drops_what_is_pending) {
+  int calls = 0;
+  sigpp::signal(SIGUSR1, [&] {
+    ++calls;
+    sigpp::signal(SIGUSR1, SIG_IGN);
+  });
+  for (int i = 0; i < 5; ++i) ::raise(SIGUSR1);
+  sigpp::check();
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(sigpp::statistics(SIGUSR1).discarded, 4U);
+}
+
+TEST(delivery, a_handler_is_never_entered_again_while_it_runs) {
+  int depth = 0;
+  int deepest = 0;
+  int calls = 0;
+  sigpp::signal(SIGUSR1, [&] {
+    deepest = std::max(deepest, ++depth);
+    if (++calls < 100) {
+      sigpp::raise_signal(SIGUSR1);
+      sigpp::check();
+      sigpp::sleep_for(0s);
+    }
+    --depth;
+  });
+  sigpp::raise_signal(SIGUSR1);
+  EXPECT_EQ(calls, 100);
+  EXPECT_EQ(deepest, 1);
+}
+
+TEST(delivery, other_handlers_may_run_inside_one_as_deep_as_there_are_signals) {
+  int depth = 0;
+  int deepest = 0;
+  int calls = 0;
+  const std::vector<int> signals{SIGUSR1, SIGUSR2, SIGHUP};
+  for (int n : signals) {
+    sigpp::signal(n, [&] {
+      deepest = std::max(deepest, ++depth);
+      if (++calls < 300) {
+        for (int other : signals) sigpp::raise_signal(other);
+      }
+      --depth;
+    });
+  }
+  sigpp::raise_signal(SIGUSR1);
+  EXPECT_GE(calls, 300);
+  EXPECT_EQ(deepest, 3);
+  const auto total = sigpp::statistics();
+  EXPECT_EQ(total.received, total.handled + total.merged);
+}
+
+TEST(delivery, a_handler_may_wait_for_another_signal) {
+  bool second = false;
+  bool first_done = false;
+  sigpp::signal(SIGUSR2, [&] { second = true; });
+  sigpp::signal(SIGUSR1, [&] {
+    sigpp::setitimer(ITIMER_REAL, 1ms);
+    while (!second) sigpp::pause();
+    first_done = true;
+  });
+  sigpp::signal(SIGALRM, [] { ::raise(SIGUSR2); });
+  sigpp::raise_signal(SIGUSR1);
+  EXPECT_TRUE(first_done);
+}
+
+TEST(delivery, pause_does_not_return_for_a_signal_that_is_ignored_meanwhile) {
+  int calls = 0;
+  sigpp::signal(SIGUSR1, [&] { ++calls; });
+  sigpp::signal(SIGALRM, [&] { calls += 10; });
+  ::raise(SIGUSR1);
+  sigpp::signal(SIGUSR1, SIG_IGN);
+  sigpp::setitimer(ITIMER_REAL, 1ms);
+  sigpp::pause();
+  EXPECT_EQ(calls, 10);
+}
+
+struct checks_in_destructor {
+  ~checks_in_destructor() {
+    ::raise(SIGUSR1);
+    sigpp::check();
+    sigpp::sleep_for(1ms);
+  }
+};
+
+TEST(delivery, nothing_runs_while_an_exception_unwinds) {
+  int calls = 0;
+  sigpp::signal(SIGUSR1, [&] {
+    ++calls;
+    throw 1;  // would end the program
+  });
+  try {
+    const checks_in_destructor guard;
+    throw std::runtime_error("the first");
+  } catch (const std::runtime_error&) {
+  }
+  EXPECT_EQ(calls, 0);
+  EXPECT_THROW(sigpp::check(), int) << "it stayed pending";
+}
+
+TEST(delivery, keeps_errno) {
+  sigpp::signal(SIGUSR1, [] {});
+  for (int value : {0, ENOENT, EINTR}) {
+    errno = value;
+    ::raise(SIGUSR1);
+    EXPECT_EQ(errno, value);
+  }
+  // Where it rings another thread, too, by a system call.
+  std::atomic<bool> done{false};
+  sigpp::signal(SIGUSR2, [&] { done = true; });
+  std::thread worker([] {
+    for (int i = 0; i < 1000; ++i) {
+      errno = EBADF;
+      ::raise(SIGUSR1);
+      EXPECT_EQ(errno, EBADF);
+    }
+    ::raise(SIGUSR2);
+  });
+  while (!done) sigpp::pause();
+  worker.join();
+}
+
+TEST(delivery, restarts_system_calls_of_other_code) {
+  sigpp::signal(SIGALRM, [] {});
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    // Writes once the parent has been interrupted: reads are told from the parent's statistics by
+    // the timer, which fires many times before this ends.
+    for (int i = 0; i < 50; ++i) usleep(1000);  // allow-sleep: the interruption is the thing tested
+    _exit(write(ends[1], "x", 1) == 1 ? 0 : 1);
+  }
+  sigpp::setitimer(ITIMER_REAL, 1ms, 1ms);
+  char byte = 0;
+  EXPECT_EQ(read(ends[0], &byte, 1), 1) << "EINTR would be -1";
+  sigpp::setitimer(ITIMER_REAL, 0s);
+  EXPECT_GE(sigpp::statistics(SIGALRM).received, 1U);
+  waitpid(child, nullptr, 0);
+}
+
+TEST(delivery, the_alternate_stack_is_used) {
+  // A handler on a stack without room would kill the process; with SA_ONSTACK it goes to the other
+  // one.
+  struct sigaction action {};
+  sigpp::signal(SIGUSR1, [] {});
+  sigaction(SIGUSR1, nullptr, &action);
+  EXPECT_NE(action.sa_flags & SA_ONSTACK, 0);
+  EXPECT_NE(action.sa_flags & SA_SIGINFO, 0);
+}
+
+}  // namespace

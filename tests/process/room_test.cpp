@@ -1,0 +1,177 @@
+// A program that is late loses nothing: standard signals merge, queued ones wait in the kernel.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <sigpp/sigpp.hpp>
+
+#include "support/support.hpp"
+
+namespace {
+
+void queue(int signum, int number) {
+  sigval value{};
+  value.sival_int = number;
+  while (sigqueue(getpid(), signum, value) != 0) {
+    ASSERT_EQ(errno, EAGAIN);
+    std::this_thread::yield();
+  }
+}
+
+TEST(room, standard_signals_merge_and_each_arrival_is_counted) {
+  std::uint64_t stood_for = 0;
+  std::uint64_t calls = 0;
+  sigpp::signal(SIGUSR1, [&](const sigpp::signal_info& info) {
+    ++calls;
+    stood_for += 1 + info.merged();
+  });
+  constexpr int sent = 50'000;
+  for (int i = 0; i < sent; ++i) ::raise(SIGUSR1);
+  sigpp::check();
+  EXPECT_EQ(stood_for, sent);
+  EXPECT_LT(calls, sent);
+  const auto counts = sigpp::statistics(SIGUSR1);
+  EXPECT_EQ(counts.received, sent);
+  EXPECT_EQ(counts.handled, calls);
+  EXPECT_EQ(counts.merged, sent - calls);
+}
+
+TEST(room, the_last_signal_of_a_storm_is_heard_with_its_sender) {
+  sigpp::signal(SIGUSR2, [] {});
+  int terminated = 0;
+  sigpp::signal(SIGTERM, [&](const sigpp::signal_info& info) {
+    ++terminated;
+    EXPECT_EQ(info.pid(), getpid());
+  });
+  for (int i = 0; i < 100'000; ++i) ::raise(SIGUSR2);
+  ::raise(SIGTERM);
+  sigpp::check();
+  EXPECT_EQ(terminated, 1);
+}
+
+TEST(room, every_standard_signal_is_heard_over_a_full_queue) {
+  std::vector<int> signals;
+  for (int n : sigpp::valid_signals()) {
+    if (n < 32 && n != SIGKILL && n != SIGSTOP) signals.push_back(n);
+  }
+  sigpp::signal_set heard;
+  for (int n : signals) {
+    if (n == SIGPP_TEST_DOORBELL) continue;
+    sigpp::signal(n, [&](int signum) { heard.insert(signum); });
+  }
+  for (int i = 0; i < 5'000; ++i) ::raise(SIGUSR1);
+  for (int n : signals) {
+    if (n != SIGPP_TEST_DOORBELL) ::raise(n);
+  }
+  sigpp::check();
+  EXPECT_GE(heard.size(), signals.size() - 1);
+}
+
+TEST(room, queued_signals_all_come_in_order_with_their_values) {
+  constexpr int sent = 20'000;
+  std::vector<int> got;
+  sigpp::signal(SIGRTMIN, [&](const sigpp::signal_info& info) {
+    got.push_back(info.value().value().sival_int);
+    EXPECT_EQ(info.merged(), 0U);
+  });
+  for (int i = 0; i < sent; ++i) queue(SIGRTMIN, i);
+  while (got.size() < sent) sigpp::check();
+  for (int i = 0; i < sent; ++i) ASSERT_EQ(got[static_cast<std::size_t>(i)], i);
+  EXPECT_EQ(sigpp::statistics(SIGRTMIN).merged, 0U);
+}
+
+TEST(room, the_sender_is_pushed_back_when_the_kernels_queue_is_full) {
+  // Counted per user over all processes, so a limit of our own that others do not share.
+  rlimit limit{};
+  getrlimit(RLIMIT_SIGPENDING, &limit);
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_cur, 3'000);
+  setrlimit(RLIMIT_SIGPENDING, &limit);
+  int got = 0;
+  sigpp::signal(SIGRTMIN, [&] { ++got; });
+  int accepted = 0;
+  sigval value{};
+  for (int i = 0; i < 10'000; ++i) {
+    if (sigqueue(getpid(), SIGRTMIN, value) == 0) {
+      ++accepted;
+    } else {
+      ASSERT_EQ(errno, EAGAIN);
+    }
+  }
+  EXPECT_LT(accepted, 10'000);
+  while (got < accepted) sigpp::check();
+  EXPECT_EQ(got, accepted);
+  sigpp::raise_signal(SIGRTMIN);
+  EXPECT_EQ(got, accepted + 1) << "the thread takes them again";
+}
+
+TEST(room, queued_signals_that_other_threads_take_all_come) {
+  constexpr int threads = 8;
+  constexpr int each = 2'000;
+  std::vector<std::vector<int>> got(threads);
+  int total = 0;
+  sigpp::signal(SIGRTMIN + 1, [&](const sigpp::signal_info& info) {
+    const int value = info.value().value().sival_int;
+    got[static_cast<std::size_t>(value / each)].push_back(value % each);
+    ++total;
+  });
+  std::atomic<int> done{0};
+  std::vector<std::thread> workers;
+  for (int t = 0; t < threads; ++t) {
+    workers.emplace_back([&, t] {
+      for (int i = 0; i < each; ++i) {
+        sigval value{};
+        value.sival_int = t * each + i;
+        // To this thread itself: it fills the queue beyond what one thread could.
+        while (pthread_sigqueue(pthread_self(), SIGRTMIN + 1, value) != 0)
+          std::this_thread::yield();
+      }
+      ++done;
+      while (done != threads + 1) std::this_thread::yield();
+    });
+  }
+  while (done != threads) std::this_thread::yield();  // nobody has handled one yet
+  while (total < threads * each) sigpp::pause();
+  done = threads + 1;
+  for (auto& worker : workers) worker.join();
+  for (const auto& values : got) {
+    ASSERT_EQ(values.size(), static_cast<std::size_t>(each));
+    for (int i = 0; i < each; ++i) ASSERT_EQ(values[static_cast<std::size_t>(i)], i);
+  }
+}
+
+TEST(room, signals_that_wait_for_their_own_handler_merge_or_wait_too) {
+  int calls = 0;
+  std::uint64_t stood_for = 0;
+  sigpp::signal(SIGUSR1, [&](const sigpp::signal_info& info) {
+    stood_for += 1 + info.merged();
+    if (++calls == 1) {
+      for (int i = 0; i < 20'000; ++i) sigpp::raise_signal(SIGUSR1);
+    }
+  });
+  sigpp::raise_signal(SIGUSR1);
+  EXPECT_EQ(stood_for, 20'001U);
+
+  std::vector<int> got;
+  sigpp::signal(SIGRTMIN, [&](const sigpp::signal_info& info) {
+    if (got.empty()) {
+      got.push_back(-1);
+      for (int i = 0; i < 10'000; ++i) {
+        queue(SIGRTMIN, i);
+        sigpp::check();
+      }
+      return;
+    }
+    got.push_back(info.value().value().sival_int);
+  });
+  sigpp::raise_signal(SIGRTMIN);
+  while (got.size() < 10'001) sigpp::check();
+  for (int i = 0; i < 10'000; ++i) ASSERT_EQ(got[static_cast<std::size_t>(i) + 1], i);
+}
+
+}  // namespace

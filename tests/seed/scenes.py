@@ -1,0 +1,257 @@
+"""What is played: the document's programs, as Python and as C++, and the signals that they get."""
+
+import dataclasses
+from signal import SIGINT, SIGUSR1, SIGUSR2
+
+from document import block_with, without
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    name: str
+    example: str  # the C++ program
+    script: str  # the signals to send, and the transcript that must come of it: see player.py
+    title: str
+    python: str | None = None  # the program as Python; None: the document has none
+    python_errors: str = ""  # how Python's stderr ends. sigpp's programs write nothing there.
+    arguments: tuple = ()
+    terminal: bool = False
+    ignored: tuple = ()  # signals that are ignored when the program starts
+    seconds: tuple = (0, 60)  # at least, less than
+
+
+# Blocks after the first take these for granted.
+IMPORTS = "import signal\nimport time\n"
+# The one-line blocks need something to do meanwhile.
+WAIT = 'print("Waiting...")\nwhile True:\n    time.sleep(1)\n'
+
+BASIC = block_with("Gracefully shutting down")
+USER = block_with("signal.SIGUSR1")
+IGNORE = block_with("signal.SIG_IGN")
+DEFAULT = block_with("signal.SIG_DFL")
+TIMER = block_with("signal.ITIMER_REAL")
+
+# The first program, had it not asked for SIGINT: Python raises KeyboardInterrupt.
+UNHANDLED = without(BASIC.code, "signal.signal(signal.SIGINT, handle_signal)")
+
+SCENES = [
+    Scene(
+        "graceful_shutdown",
+        "graceful_shutdown",
+        f"""\
+Press Ctrl+C to exit...
+--> SIGINT
+Received signal: {SIGINT:d}. Gracefully shutting down.
+exit status 0
+""",
+        title=BASIC.heading,
+        python=BASIC.code,
+    ),
+    Scene(
+        "graceful_shutdown_ctrl_c",
+        "graceful_shutdown",
+        f"""\
+Press Ctrl+C to exit...
+--> Ctrl+C
+Received signal: {SIGINT:d}. Gracefully shutting down.
+exit status 0
+""",
+        title=f"{BASIC.heading}, Ctrl+C typed at a terminal",
+        python=BASIC.code,
+        terminal=True,
+    ),
+    Scene(
+        "graceful_shutdown_twice",
+        "graceful_shutdown",
+        f"""\
+Press Ctrl+C to exit...
+--> SIGSTOP
+--> SIGINT
+--> SIGINT
+--> SIGCONT
+Received signal: {SIGINT:d}. Gracefully shutting down.
+exit status 0
+""",
+        title=f"{BASIC.heading}, two that come at once",
+        python=BASIC.code,
+    ),
+    Scene(
+        "minimal",
+        "minimal",
+        f"""\
+Press Ctrl+C to exit...
+--> Ctrl+C
+Received signal: {SIGINT:d}. Gracefully shutting down.
+exit status 0
+""",
+        title=f"{BASIC.heading}, the program of the README",
+        python=BASIC.code,
+        terminal=True,
+    ),
+    Scene(
+        "user_signals",
+        "user_signals",
+        f"""\
+Waiting for SIGUSR1 or SIGUSR2...
+--> SIGUSR1
+Received user signal: {SIGUSR1:d}
+--> SIGUSR2
+Received user signal: {SIGUSR2:d}
+--> SIGUSR2
+Received user signal: {SIGUSR2:d}
+--> SIGUSR1
+Received user signal: {SIGUSR1:d}
+--> SIGTERM
+killed by SIGTERM
+""",
+        title=USER.heading,
+        python=IMPORTS + USER.code,
+    ),
+    Scene(  # what the kernel does with them: equal ones merge, the lowest number comes first
+        "user_signals_at_once",
+        "user_signals",
+        f"""\
+Waiting for SIGUSR1 or SIGUSR2...
+--> SIGSTOP
+--> SIGUSR2
+--> SIGUSR1
+--> SIGUSR1
+--> SIGCONT
+Received user signal: {SIGUSR1:d}
+Received user signal: {SIGUSR2:d}
+--> SIGUSR1
+Received user signal: {SIGUSR1:d}
+--> SIGTERM
+killed by SIGTERM
+""",
+        title=f"{USER.heading}, three that come at once",
+        python=IMPORTS + USER.code,
+    ),
+    Scene(
+        "ignore_sigterm",
+        "ignore_sigterm",
+        """\
+Waiting...
+--> SIGTERM
+--> SIGTERM
+--> SIGTERM
+--> SIGKILL
+killed by SIGKILL
+""",
+        title=IGNORE.heading,
+        python=IMPORTS + IGNORE.code + WAIT,
+    ),
+    Scene(
+        "default_sigint",
+        "default_sigint",
+        """\
+Waiting...
+--> SIGINT
+killed by SIGINT
+""",
+        title=DEFAULT.heading,
+        python=IMPORTS + DEFAULT.code + WAIT,
+    ),
+    Scene(
+        "timeout",
+        "timeout",
+        """\
+Waiting for timeout...
+Timeout! Exiting.
+exit status 1
+""",
+        title=TIMER.heading,
+        python=IMPORTS + TIMER.code,
+        seconds=(5, 10),
+    ),
+    Scene(
+        "keyboard_interrupt",
+        "run_script",
+        """\
+Press Ctrl+C to exit...
+--> SIGINT
+killed by SIGINT
+""",
+        title="Ctrl+C that nobody handles",
+        python=UNHANDLED,
+        python_errors="KeyboardInterrupt\n",
+    ),
+    Scene(
+        "keyboard_interrupt_ctrl_c",
+        "run_script",
+        """\
+Press Ctrl+C to exit...
+--> Ctrl+C
+killed by SIGINT
+""",
+        title="Ctrl+C that nobody handles, typed at a terminal",
+        python=UNHANDLED,
+        python_errors="KeyboardInterrupt\n",
+        terminal=True,
+    ),
+    Scene(
+        "keyboard_interrupt_ignored",
+        "run_script",
+        """\
+Press Ctrl+C to exit...
+--> SIGINT
+--> SIGTERM
+killed by SIGTERM
+""",
+        title="Ctrl+C when it was ignored from the start, as under nohup",
+        python=UNHANDLED,
+        ignored=(SIGINT,),
+    ),
+    Scene(
+        "putting_it_together",
+        "putting_it_together",
+        """\
+Configuration loaded.
+Waiting for signals...
+--> SIGHUP
+Configuration loaded.
+--> SIGUSR2
+Asking the worker.
+Worker: done.
+The worker has answered.
+--> SIGPIPE
+--> SIGTTIN
+--> SIGUSR2
+Asking the worker.
+Worker: done.
+The worker has answered.
+--> SIGTERM
+SIGTERM: shutting down.
+Goodbye.
+exit status 0
+""",
+        title="When to Use Signals, all of it together",
+    ),
+    Scene(
+        "putting_it_together_ctrl_c",
+        "putting_it_together",
+        """\
+Configuration loaded.
+Waiting for signals...
+--> Ctrl+C
+SIGINT: shutting down.
+Goodbye.
+exit status 0
+""",
+        title="When to Use Signals, Ctrl+C typed at a terminal",
+        terminal=True,
+    ),
+    Scene(
+        "putting_it_together_silence",
+        "putting_it_together",
+        """\
+Configuration loaded.
+Waiting for signals...
+SIGALRM: shutting down.
+Goodbye.
+exit status 0
+""",
+        title="When to Use Signals, nobody sends any",
+        arguments=("0.1",),
+    ),
+]
