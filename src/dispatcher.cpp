@@ -32,14 +32,10 @@ void release_held_threads(process_state& state) noexcept {
   if (state.any_held.load(std::memory_order_relaxed) == 0) return;
   if (state.main.queue.size() >= mailbox::drained_at) return;
   state.any_held.store(0);
+  in_handler::release_this_thread();
   for (auto& entry : state.held_threads) {
     if (entry.load(std::memory_order_relaxed) == 0) continue;
-    const auto thread = entry.exchange(0);
-    if (thread == in_handler::this_thread()) {
-      in_handler::release_this_thread();
-    } else if (thread != 0) {
-      in_handler::os::ring(thread);
-    }
+    if (const auto thread = entry.exchange(0); thread != 0) in_handler::os::ring(thread);
   }
 }
 

@@ -78,8 +78,9 @@ std::optional<int> realtime(std::string_view offset, char sign) noexcept {
 
 std::optional<std::string> strsignal(int signum) {
   require_range(signum, "strsignal");
+  // Its text is a thread's own, or constant: glibc since 2.32, musl.
+  const char* const text = ::strsignal(signum);  // NOLINT(concurrency-mt-unsafe)
   // The text of a number without one starts so: glibc, musl, BSD.
-  const char* const text = ::strsignal(signum);
   if (text == nullptr || std::string_view(text).starts_with("Unknown signal")) return std::nullopt;
   return text;
 }

@@ -16,7 +16,7 @@ in_handler::process_state& start_delivery();
 /// Is the caller the main dispatcher's thread? The first call of a thread makes it known.
 bool on_main_thread();
 
-/// exit has begun, or the main thread ends: nothing is dispatched any more.
+/// exit has begun: nothing is dispatched any more.
 bool delivery_ended() noexcept;
 
 }  // namespace sigpp::inline v1

@@ -16,8 +16,8 @@ namespace {
 
 constinit std::atomic<bool> die_by_interrupt{false};
 
-// The last function that exit runs here: after every destructor of a static and every atexit.
-// Only then may the process die by the signal.
+// The last function of this program or library that exit runs: after every atexit and every
+// destructor of the program's statics. Only then may the process die by the signal.
 [[gnu::destructor(101)]] void die_if_interrupted() {
   if (!die_by_interrupt.load()) return;
   std::fflush(nullptr);  // exit would have done it after this function

@@ -103,8 +103,10 @@ class handler {
   template <class F>
   requires(!std::same_as<std::remove_cvref_t<F>, handler> &&
            !std::same_as<std::decay_t<F>, void (*)(int)> && signal_callable<std::decay_t<F>>)
+      // NOLINTNEXTLINE(google-explicit-constructor,bugprone-forwarding-reference-overload): see
+      // above
       handler(F&& f)
-      : kind_(kind::callable) {  // NOLINT(google-explicit-constructor)
+      : kind_(kind::callable) {
     using stored = std::decay_t<F>;
     if constexpr (detail::can_be_empty<stored> && !std::is_function_v<std::remove_reference_t<F>>) {
       if (f == nullptr) throw_empty("the handler is an empty function");

@@ -39,14 +39,15 @@ SIGPP_EXPORT int interrupted_exit() noexcept;
 }  // namespace detail
 
 /// `int main() { return sigpp::run([] { ... }); }`: Ctrl-C is a keyboard_interrupt in the main
-/// thread, as in a Python script. Takes SIGINT only if its action is SIG_DFL (so not under nohup or
-/// `&`), and gives it back at the end.
+/// thread, as in a Python script. Takes SIGINT only if its action is SIG_DFL (it is SIG_IGN in what
+/// a script has started with `&`), and gives it back at the end.
 ///
 /// Returns what `f` returns (0 for void). Other exceptions pass through. When `f` ends by
-/// keyboard_interrupt it returns 130, and the process, once it ends with all its clean-up
-/// (destructors, atexit, statics), dies **by SIGINT**, so that shells and supervisors see the
-/// truth; as PID 1, where SIGINT does nothing, it exits with 130. Threads: call it on the main
-/// thread; elsewhere it cannot see the exception.
+/// keyboard_interrupt it returns 130, and the process, once it ends with its clean-up (destructors,
+/// atexit, the program's statics), dies **by SIGINT**, so that shells and supervisors see the
+/// truth; as PID 1, where SIGINT does nothing, it exits with 130.
+///
+/// Threads: call it on the main thread; elsewhere it cannot see the exception.
 template <class F>
 int run(F&& f) {
   const detail::run_scope scope;

@@ -13,7 +13,8 @@ namespace sigpp::inline v1 {
 /// On the main thread its handler has run when this returns, if the signal is not blocked; what the
 /// handler throws is thrown. From another thread the handler runs on the main thread, soon. 0 sends
 /// nothing and is no error.
-/// Threads: any. Throws std::system_error: EINVAL for a number out of range.
+/// Threads: any. Throws std::system_error: EINVAL for a number out of range; EAGAIN for a real-time
+/// signal when the kernel's queue is full (RLIMIT_SIGPENDING).
 SIGPP_EXPORT void raise_signal(int signum);
 SIGPP_EXPORT void raise_signal(int signum, std::error_code& error);
 

@@ -29,7 +29,8 @@ namespace {
 // until the queue has drained: the kernel keeps them, and refuses the sender when its own queue is
 // full.
 void hold_back(process_state& process, void* context) noexcept {
-  bool listed = holding;
+  // The dispatcher's own thread needs no entry: it looks for itself.
+  bool listed = holding || process.main.attention.load() == &detail::attention;
   for (std::size_t i = 0; !listed && i < process.held_threads.size(); ++i) {
     os::thread_id none = 0;
     listed = process.held_threads[i].compare_exchange_strong(none, this_thread());

@@ -198,7 +198,7 @@ Press Ctrl+C to exit...
 --> SIGTERM
 killed by SIGTERM
 """,
-        title="Ctrl+C when it was ignored from the start, as under nohup",
+        title="Ctrl+C when it was ignored from the start, as in a job that a script has started with &",
         python=UNHANDLED,
         ignored=(SIGINT,),
     ),
@@ -253,5 +253,27 @@ exit status 0
 """,
         title="When to Use Signals, nobody sends any",
         arguments=("0.1",),
+    ),
+    Scene(
+        "read_lines_ctrl_c",
+        "read_lines",
+        """\
+Type lines. Ctrl+D ends, Ctrl+C interrupts.
+--> Ctrl+C
+Interrupted.
+exit status 1
+""",
+        title="Input that another thread reads, Ctrl+C typed at a terminal",
+        terminal=True,
+    ),
+    Scene(
+        "read_lines_to_the_end",
+        "read_lines",
+        """\
+Type lines. Ctrl+D ends, Ctrl+C interrupts.
+End of input.
+exit status 0
+""",
+        title="Input that another thread reads, to its end",
     ),
 ]
