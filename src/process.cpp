@@ -2,32 +2,60 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <new>
-#include <system_error>
+#include <thread>
+#include <vector>
 
 #include <sigpp/check.hpp>
 
-#include "dispatcher.hpp"
 #include "errors.hpp"
 #include "platform/platform.hpp"
 #include "registry.hpp"
 
-namespace sigpp::inline v1 {
+namespace sigpp::inline v1::detail {
 
 namespace {
 
 using in_handler::process_state;
 using in_handler::shared;
+using in_handler::station;
 
 enum class role : unsigned char { unknown, main, other };
 
 constinit thread_local role this_role = role::unknown;
+constinit thread_local dispatcher_core* this_own_core = nullptr;
 constinit std::atomic<bool> ended{false};
+
+// --- memory -------------------------------------------------------------------------------------
+
+struct wiped_pages {
+  void* address;
+  std::size_t bytes;
+};
+
 constinit bool wiped_by_kernel = false;
+
+// Never destroyed; the registry's lock guards it.
+std::vector<wiped_pages>& pages() {
+  static auto* const all = new std::vector<wiped_pages>;
+  return *all;
+}
+
+// Zeros are a valid T, whose members are trivially constructible.
+template <class T>
+T* map_zeros() {
+  const platform::fork_memory memory = platform::map_fork_memory(sizeof(T));
+  wiped_by_kernel = memory.wiped_by_kernel;
+  pages().push_back({memory.address, sizeof(T)});
+  return static_cast<T*>(memory.address);
+}
 
 // --- exit ---------------------------------------------------------------------------------------
 
@@ -46,24 +74,35 @@ struct main_thread_end {
 
 // --- threads ------------------------------------------------------------------------------------
 
-void make_this_the_main_thread(process_state& state) noexcept {
+void make_this_the_main_thread() {
   this_role = role::main;
-  state.main.thread.store(in_handler::this_thread());
-  state.main.attention.store(&detail::attention, std::memory_order_release);
-  detail::attention.store(1);  // there may be arrivals from before
+  main_core().set_thread_here();
   thread_local const main_thread_end end;
   static_cast<void>(end);
 }
 
+struct own_core_end {
+  own_core_end() = default;
+  ~own_core_end() {
+    dispatcher_core* const core = this_own_core;
+    if (core == nullptr) return;  // this became the main thread, in a forked child
+    this_own_core = nullptr;
+    registry::instance().adopt(*core);
+  }
+  own_core_end(const own_core_end&) = delete;
+  own_core_end& operator=(const own_core_end&) = delete;
+};
+
 // --- fork ---------------------------------------------------------------------------------------
 
+constinit std::mutex waiting_for_handlers;
 constinit sigset_t mask_before_fork{};
 
-// Both locks, so that the child finds the tables whole. Where the kernel does not wipe our pages no
+// The locks, so that the child finds the tables whole. Where the kernel does not wipe our pages no
 // signal may come in the child before we have.
 void before_fork() {
+  waiting_for_handlers.lock();
   registry::instance().mutex().lock();
-  dispatcher::main().mutex().lock();
   if (!wiped_by_kernel) {
     sigset_t all;
     sigfillset(&all);
@@ -75,30 +114,40 @@ void before_fork() {
 
 void after_fork_in_parent() {
   const sigset_t mask = mask_before_fork;
-  dispatcher::main().mutex().unlock();
   registry::instance().mutex().unlock();
+  waiting_for_handlers.unlock();
   if (!wiped_by_kernel) pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
 void after_fork_in_child() {
-  process_state& state = *process();
-  if (!wiped_by_kernel) std::memset(static_cast<void*>(&state), 0, sizeof state);
+  if (!wiped_by_kernel) {
+    for (const wiped_pages& each : pages()) std::memset(each.address, 0, each.bytes);
+  }
   platform::adopt_main_thread();
   in_handler::release_this_thread();
   in_handler::forget_this_thread();
-  dispatcher::main().forget_records();
-  make_this_the_main_thread(state);
+  const signal_set none;
+  main_core().forget_records(this_role == role::main ? main_core().running() : none);
+  registry::instance().after_fork_in_child();
+  this_own_core = nullptr;
+  make_this_the_main_thread();
   after_fork_in_parent();
 }
+
+dispatcher_core* the_main_core = nullptr;
 
 }  // namespace
 
 process_state* process() noexcept { return shared.process.load(std::memory_order_acquire); }
 
-process_state& start_delivery() {
-  if (process_state* const state = process()) return *state;
-  const platform::fork_memory memory = platform::map_fork_memory(sizeof(process_state));
-  wiped_by_kernel = memory.wiped_by_kernel;
+dispatcher_core& main_core() noexcept { return *the_main_core; }
+
+dispatcher_core* own_core() noexcept { return this_own_core; }
+
+void start_delivery() {
+  if (process() != nullptr) return;
+  auto* const state = map_zeros<process_state>();
+  auto* const main = map_zeros<station>();
   shared.first_queued = SIGRTMIN;
   shared.last_queued = SIGRTMAX;
   if (const int error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child)) {
@@ -108,17 +157,17 @@ process_state& start_delivery() {
   if (std::atexit(end_delivery) != 0 || std::at_quick_exit(end_delivery) != 0) {
     throw_errno(ENOMEM, "signal", "atexit");
   }
-  // Pages of zeros are a valid process_state: its members are trivially constructible.
-  auto* const state = static_cast<process_state*>(memory.address);
+  the_main_core = new dispatcher_core(*main);
+  shared.main.store(main, std::memory_order_release);
   shared.process.store(state, std::memory_order_release);
-  return *state;
 }
 
+station& make_station() { return *map_zeros<station>(); }
+
 bool on_main_thread() {
-  const process_state* const state = process();
   // The second condition: a child of a raw fork system call, which no pthread_atfork hears of.
   if (this_role != role::unknown &&
-      (state == nullptr || state->main.attention.load(std::memory_order_relaxed) != nullptr)) {
+      (process() == nullptr || main_core().station().attention.load() != nullptr)) {
     return this_role == role::main;
   }
   if (!platform::is_main_thread()) {
@@ -126,10 +175,34 @@ bool on_main_thread() {
     return false;
   }
   const std::lock_guard lock(registry::instance().mutex());
-  make_this_the_main_thread(start_delivery());
+  start_delivery();
+  make_this_the_main_thread();
   return true;
+}
+
+bool has_safe_points() { return on_main_thread() || this_own_core != nullptr; }
+
+dispatcher_core& this_core() {
+  if (on_main_thread()) return main_core();
+  if (this_own_core == nullptr) {
+    this_own_core = &registry::instance().make_core();
+    thread_local const own_core_end end;
+    static_cast<void>(end);
+  }
+  return *this_own_core;
+}
+
+// Two generations, changed twice: a handler that has read the old number and not yet counted itself
+// is waited for in the second round (the "sleepable RCU" of Linux).
+void wait_for_handlers_in_progress() {
+  process_state& state = *process();
+  const std::lock_guard lock(waiting_for_handlers);
+  for (int round = 0; round < 2; ++round) {
+    const unsigned old = state.generation.fetch_add(1);
+    while (state.running[old & 1U].load() != 0) std::this_thread::yield();
+  }
 }
 
 bool delivery_ended() noexcept { return ended.load(std::memory_order_relaxed); }
 
-}  // namespace sigpp::inline v1
+}  // namespace sigpp::inline v1::detail

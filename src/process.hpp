@@ -1,22 +1,41 @@
-// The life of the process as far as signals go: first use, fork, exit; and which thread is the main
-// one.
+// The life of the process and its threads as far as signals go: first use, fork, ends.
 #pragma once
 
+#include "dispatcher_core.hpp"
 #include "in_handler/delivery.hpp"
 
-namespace sigpp::inline v1 {
+namespace sigpp::inline v1::detail {
 
 /// The memory that the handler works on; nullptr before start_delivery().
 in_handler::process_state* process() noexcept;
 
 /// Makes that memory, and hears of fork and exit from now on. Under the registry's lock. Throws
 /// ENOMEM.
-in_handler::process_state& start_delivery();
+void start_delivery();
 
-/// Is the caller the main dispatcher's thread? The first call of a thread makes it known.
+/// Memory for one more dispatcher. Under the registry's lock. Throws ENOMEM.
+in_handler::station& make_station();
+
+/// The main thread's. After start_delivery().
+dispatcher_core& main_core() noexcept;
+
+/// The calling thread's own; nullptr if it never asked for one, or is the main thread.
+dispatcher_core* own_core() noexcept;
+
+/// The calling thread's, made if it has none.
+dispatcher_core& this_core();
+
+/// Is the caller the main thread? Its first call makes it known.
 bool on_main_thread();
+
+/// Does the calling thread run handlers?
+bool has_safe_points();
+
+/// Waits until every signal handler that is running now has returned; those that begin meanwhile
+/// see all that was changed before.
+void wait_for_handlers_in_progress();
 
 /// exit has begun: nothing is dispatched any more.
 bool delivery_ended() noexcept;
 
-}  // namespace sigpp::inline v1
+}  // namespace sigpp::inline v1::detail

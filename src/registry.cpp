@@ -2,24 +2,24 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
+#include <cstddef>
 #include <new>
 #include <utility>
 
 #include <sigpp/names.hpp>
 #include <sigpp/signal.hpp>
-#include <sigpp/signal_set.hpp>
 
-#include "dispatcher.hpp"
 #include "errors.hpp"
 #include "platform/platform.hpp"
 #include "process.hpp"
 
 namespace sigpp::inline v1 {
 
-namespace {
+namespace detail {
 
 using in_handler::shared;
+
+namespace {
 
 bool is_ours(const struct sigaction& action) noexcept {
   return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == in_handler::sigpp_on_signal;
@@ -36,7 +36,6 @@ struct sigaction our_action() noexcept {
 }
 
 struct sigaction native_action(const handler& h) noexcept {
-  if (h.is_callable()) return our_action();
   if (h.is_foreign()) return *h.native_handle();
   struct sigaction action {};
   action.sa_handler = h.is_ignore() ? SIG_IGN : SIG_DFL;
@@ -44,25 +43,26 @@ struct sigaction native_action(const handler& h) noexcept {
   return action;
 }
 
-void change_action(int signum, const struct sigaction* action, struct sigaction* old) {
+void change_action(int signum, const struct sigaction* action, struct sigaction* old,
+                   const char* function = "signal") {
   if (platform::set_action(signum, action, old) != 0) {
-    throw_errno(errno, "signal", "the action of " + signal_name(signum));
+    throw_errno(errno, function, "the action of " + signal_name(signum));
   }
 }
 
 }  // namespace
 
 registry& registry::instance() noexcept {
-  // Placement: no destructor, no allocation.
+  // Placement: no destructor.
   alignas(registry) static std::array<std::byte, sizeof(registry)> memory;
   static auto* const one = new (memory.data()) registry;
   return *one;
 }
 
+// --- the system's side --------------------------------------------------------------------------
+
 handler registry::describe(int signum, const struct sigaction& installed) {
-  const handler& ours = table_[static_cast<std::size_t>(signum)];
-  if (is_ours(installed)) return ours;
-  return handler::from_native(installed);
+  return is_ours(installed) ? at(signum).slot : handler::from_native(installed);
 }
 
 // For faults and for the doorbell: what a signal does that is not to be deferred. The handler may
@@ -82,60 +82,83 @@ void registry::install_doorbell() {
   change_action(SIGPP_DOORBELL_SIGNAL, nullptr, &before);
   if (is_ours(before)) return;
   keep_previous(SIGPP_DOORBELL_SIGNAL, before);
-  table_[SIGPP_DOORBELL_SIGNAL] = handler::from_native(before);
+  handler& slot = at(SIGPP_DOORBELL_SIGNAL).slot;
+  if (!slot.is_callable()) slot = handler::from_native(before);
   const struct sigaction action = our_action();
   change_action(SIGPP_DOORBELL_SIGNAL, &action, nullptr);
 }
 
-void registry::install(int signum, const handler& h) {
-  auto& recorded = shared.recorded[static_cast<std::size_t>(signum)];
-  if (signum == SIGPP_DOORBELL_SIGNAL) {  // our handler stays, and does what this one would
-    install_doorbell();
-    if (!h.is_callable()) keep_previous(signum, native_action(h));
-    recorded.store(h.is_callable());
+bool registry::wants(const entry& e, dispatcher_core& where) noexcept {
+  return (&where == &main_core() && e.slot.is_callable()) ||
+         std::any_of(e.subscribers.begin(), e.subscribers.end(),
+                     [&](const auto& who) { return who->where == &where; });
+}
+
+void registry::add_route(int signum, in_handler::station& to) {
+  auto& head = shared.routes[static_cast<std::size_t>(signum)];
+  in_handler::route* free = nullptr;
+  for (auto* at = head.load(); at != nullptr; at = at->next.load()) {
+    if (at->to.load() == &to) return;
+    if (at->to.load() == nullptr) free = at;
+  }
+  if (free != nullptr) {
+    free->to.store(&to, std::memory_order_release);
     return;
   }
-  const struct sigaction action = native_action(h);
-  if (h.is_callable()) {
-    struct sigaction before;
-    change_action(signum, nullptr, &before);
-    if (!is_ours(before)) keep_previous(signum, before);
-    recorded.store(true);
-    change_action(signum, &action, nullptr);
-  } else {
-    change_action(signum, &action, nullptr);
-    recorded.store(false);
+  in_handler::route& made = routes_.emplace_back();
+  made.to.store(&to);
+  made.next.store(head.load());
+  head.store(&made, std::memory_order_release);
+}
+
+// Where nobody wants the signal any more it shall not go. Returns these places.
+std::vector<dispatcher_core*> registry::drop_routes(int signum) {
+  std::vector<dispatcher_core*> dropped;
+  const auto drop = [&](dispatcher_core& core) {
+    if (wants(at(signum), core)) return;
+    for (auto* at = shared.routes[static_cast<std::size_t>(signum)].load(); at != nullptr;
+         at = at->next.load()) {
+      if (at->to.load() != &core.station()) continue;
+      at->to.store(nullptr, std::memory_order_release);
+      dropped.push_back(&core);
+    }
+  };
+  drop(main_core());
+  for (dispatcher_core& core : cores_) drop(core);
+  return dropped;
+}
+
+// The signal shall come to us. Routes first, so that an arrival always finds one.
+void registry::take_over(int signum) {
+  install_doorbell();
+  const entry& e = at(signum);
+  if (e.slot.is_callable()) add_route(signum, main_core().station());
+  for (const auto& who : e.subscribers) add_route(signum, who->where->station());
+  shared.recorded[static_cast<std::size_t>(signum)].store(true);
+  if (signum == SIGPP_DOORBELL_SIGNAL) return;
+  struct sigaction before;
+  change_action(signum, nullptr, &before);
+  if (is_ours(before)) return;
+  keep_previous(signum, before);
+  const struct sigaction action = our_action();
+  change_action(signum, &action, nullptr);
+}
+
+// Nobody here wants the signal any more: its action is what the slot says. false if it was not
+// ours: other code has replaced it, and that stays.
+bool registry::give_back(int signum) {
+  const struct sigaction action = native_action(at(signum).slot);
+  if (signum == SIGPP_DOORBELL_SIGNAL) {  // our handler stays, and does what this one would
+    keep_previous(signum, action);
+    shared.recorded[SIGPP_DOORBELL_SIGNAL].store(false);
+    return true;
   }
-}
-
-handler registry::set(int signum, handler h) {
-  const bool deferred = h.is_callable();
-  handler previous;
-  on_main_thread();  // if it is, hear of its end from now on
-  {
-    const std::lock_guard lock(mutex_);
-    start_delivery();
-    struct sigaction before;
-    change_action(signum, nullptr, &before);
-    previous = describe(signum, before);
-    if (deferred) install_doorbell();
-    if (!deferred || !delivery_ended()) install(signum, h);
-    std::swap(table_[static_cast<std::size_t>(signum)], h);
-  }
-  if (!deferred) dispatcher::main().settle(signum);
-  return previous;
-}
-
-handler registry::get(int signum) {
-  const std::lock_guard lock(mutex_);
-  struct sigaction installed;
-  change_action(signum, nullptr, &installed);
-  return describe(signum, installed);
-}
-
-handler registry::current(int signum) {
-  const std::lock_guard lock(mutex_);
-  return table_[static_cast<std::size_t>(signum)];
+  struct sigaction before;
+  change_action(signum, &action, &before);
+  const bool ours = is_ours(before);
+  if (!ours) change_action(signum, &before, nullptr);
+  shared.recorded[static_cast<std::size_t>(signum)].store(false);
+  return ours;
 }
 
 void registry::reset_all() noexcept {
@@ -143,7 +166,7 @@ void registry::reset_all() noexcept {
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
   for (int n = 1; n < static_cast<int>(table_.size()); ++n) {
-    if (!table_[static_cast<std::size_t>(n)].is_callable()) continue;
+    if (!at(n).wanted()) continue;
     if (n == SIGPP_DOORBELL_SIGNAL) {  // a ring may be on its way
       shared.recorded[SIGPP_DOORBELL_SIGNAL].store(false);
       continue;
@@ -155,6 +178,215 @@ void registry::reset_all() noexcept {
   }
 }
 
+// --- the program's side -------------------------------------------------------------------------
+
+handler registry::set(int signum, handler h) {
+  on_main_thread();  // if it is, hear of its end from now on
+  handler previous;
+  std::vector<dispatcher_core*> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    start_delivery();
+    if (signum == SIGPP_DOORBELL_SIGNAL) install_doorbell();
+    struct sigaction before;
+    change_action(signum, nullptr, &before);
+    previous = describe(signum, before);
+    std::swap(at(signum).slot, h);
+    try {
+      if (at(signum).wanted()) {
+        if (!delivery_ended()) take_over(signum);
+      } else if (!give_back(signum)) {  // replaced by other code, which this call shall end
+        const struct sigaction action = native_action(at(signum).slot);
+        change_action(signum, &action, nullptr);
+      }
+    } catch (...) {
+      std::swap(at(signum).slot, h);
+      throw;
+    }
+    dropped = drop_routes(signum);
+  }
+  if (!dropped.empty()) wait_for_handlers_in_progress();
+  for (dispatcher_core* core : dropped) core->settle(signum);
+  return previous;
+}
+
+handler registry::get(int signum) {
+  const std::lock_guard lock(mutex_);
+  struct sigaction installed;
+  change_action(signum, nullptr, &installed, "getsignal");
+  return describe(signum, installed);
+}
+
+void registry::set_restart(int signum, bool restart) {
+  const std::lock_guard lock(mutex_);
+  struct sigaction action;
+  change_action(signum, nullptr, &action, "siginterrupt");
+  action.sa_flags = restart ? action.sa_flags | SA_RESTART : action.sa_flags & ~SA_RESTART;
+  change_action(signum, &action, nullptr, "siginterrupt");
+}
+
+std::shared_ptr<subscriber> registry::add(const signal_set& signals, handler what,
+                                          dispatcher_core& where) {
+  on_main_thread();
+  const std::lock_guard lock(mutex_);
+  start_delivery();
+  const auto who = std::make_shared<subscriber>(
+      subscriber{last_id_.load() + 1, signals, std::move(what), &where});
+  for (int n : signals) at(n).subscribers.reserve(at(n).subscribers.size() + 1);
+  for (int n : signals) {
+    if (n == SIGPP_DOORBELL_SIGNAL) install_doorbell();
+    struct sigaction before;
+    change_action(n, nullptr, &before, "subscribe");
+    // What was there before is what the slot says, and will be put back.
+    if (!is_ours(before) && !at(n).slot.is_callable()) at(n).slot = handler::from_native(before);
+    at(n).subscribers.push_back(who);
+    if (!delivery_ended()) take_over(n);
+  }
+  last_id_.fetch_add(1);
+  return who;
+}
+
+signal_set registry::remove(const std::shared_ptr<subscriber>& who, bool wait) {
+  signal_set replaced;
+  std::vector<std::pair<int, dispatcher_core*>> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    for (int n : who->signals) {
+      auto& all = at(n).subscribers;
+      const auto found = std::find(all.begin(), all.end(), who);
+      if (found == all.end()) continue;
+      all.erase(found);
+      if (!at(n).wanted() && !delivery_ended() && !give_back(n)) replaced.insert(n);
+      for (dispatcher_core* core : drop_routes(n)) dropped.emplace_back(n, core);
+    }
+  }
+  if (!dropped.empty()) wait_for_handlers_in_progress();
+  for (const auto& [signum, core] : dropped) core->settle(signum);
+  if (wait && !who->where->is_here()) {
+    std::unique_lock lock(mutex_);
+    call_ended_.wait(lock, [&] { return who->calls == 0; });
+  }
+  return replaced;
+}
+
+// --- dispatch -----------------------------------------------------------------------------------
+
+registry::call registry::next_call(int signum, dispatcher_core& where, std::uint64_t after,
+                                   std::uint64_t last) {
+  call found;
+  const std::lock_guard lock(mutex_);
+  const entry& e = at(signum);
+  if (after < slot_id && e.slot.is_callable() && &where == &main_core()) {
+    found.id_ = slot_id;
+    found.what_ = e.slot;
+  }
+  for (const auto& who : e.subscribers) {
+    if (who->where != &where || who->id <= after || who->id > last) continue;
+    if (found) {
+      found.more_ = true;
+      break;
+    }
+    found.id_ = who->id;
+    found.what_ = who->what;
+    found.who_ = who;
+    ++who->calls;
+  }
+  return found;
+}
+
+registry::call::~call() {
+  if (!who_) return;
+  registry& all = instance();
+  const std::lock_guard lock(all.mutex_);
+  if (--who_->calls == 0) all.call_ended_.notify_all();
+}
+
+bool registry::wanted_at(int signum, dispatcher_core& where) {
+  const std::lock_guard lock(mutex_);
+  return wants(at(signum), where);
+}
+
+registry::orphan registry::without_handler(int signum) {
+  const std::lock_guard lock(mutex_);
+  const entry& e = at(signum);
+  // Others have a record of their own of this arrival.
+  return e.wanted() || e.slot.is_ignore() ? orphan::drop : orphan::raise_again;
+}
+
+// --- threads ------------------------------------------------------------------------------------
+
+dispatcher_core& registry::make_core() {
+  const std::lock_guard lock(mutex_);
+  start_delivery();
+  for (auto core = adopted_.begin(); core != adopted_.end(); ++core) {
+    const bool used =
+        std::any_of(table_.begin(), table_.end(), [&](const entry& e) { return wants(e, **core); });
+    if (used || (*core)->has_records()) continue;
+    dispatcher_core& again = **core;
+    adopted_.erase(core);
+    again.set_thread_here();
+    return again;
+  }
+  dispatcher_core& made = cores_.emplace_back(make_station());
+  made.set_thread_here();
+  return made;
+}
+
+void registry::adopt(dispatcher_core& core) {
+  {
+    const std::lock_guard lock(mutex_);
+    adopted_.push_back(&core);
+    has_adopted_.store(true);
+    in_handler::station& main = main_core().station();
+    core.station().waiting.store(0);
+    core.station().thread.store(main.thread.load());
+    core.station().attention.store(main.attention.load(), std::memory_order_release);
+  }
+  wait_for_handlers_in_progress();  // they may be looking at the old thread's word
+  in_handler::wake(main_core().station());
+}
+
+std::vector<dispatcher_core*> registry::adopted() {
+  const std::lock_guard lock(mutex_);
+  return adopted_;
+}
+
+void registry::after_fork_in_child() noexcept {
+  new (&call_ended_) std::condition_variable();  // its waiters are gone
+  const signal_set none;
+  for (dispatcher_core& core : cores_) {
+    if (std::find(adopted_.begin(), adopted_.end(), &core) == adopted_.end()) {
+      adopted_.push_back(&core);
+      has_adopted_.store(true);
+    }
+    core.forget_records(&core == own_core() ? core.running() : none);
+    core.set_thread_here();
+  }
+  for (entry& e : table_) {
+    for (const auto& who : e.subscribers) {
+      if (who->where != own_core()) who->calls = 0;
+    }
+  }
+}
+
+// --- set_wakeup_fd ------------------------------------------------------------------------------
+
+void registry::set_wakeup_reporter(std::function<void(std::error_code)> reporter) {
+  const std::lock_guard lock(mutex_);
+  std::swap(wakeup_reporter_, reporter);
+}
+
+void registry::report_wakeup_error(int error) {
+  std::function<void(std::error_code)> reporter;
+  {
+    const std::lock_guard lock(mutex_);
+    reporter = wakeup_reporter_;
+  }
+  if (reporter) reporter({error, std::generic_category()});
+}
+
+}  // namespace detail
+
 handler detail::signal_function::operator()(int signum, handler h) const {
   require_catchable(signum, "signal");
   if (signum == SIGPP_DOORBELL_SIGNAL && !platform::doorbell_can_be_shared()) {
@@ -165,7 +397,7 @@ handler detail::signal_function::operator()(int signum, handler h) const {
 
 handler getsignal(int signum) {
   require_valid(signum, "getsignal");
-  return registry::instance().get(signum);
+  return detail::registry::instance().get(signum);
 }
 
 }  // namespace sigpp::inline v1

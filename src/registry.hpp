@@ -1,48 +1,145 @@
-// Who handles which signal.
+// Who handles which signal, and where.
 //
 // Thread safety: every member, from any thread, never in a signal handler. User code (a callable,
-// its destructor) never runs under the lock.
+// its destructor) never runs under the lock. Invariants, whenever the lock is free:
+//   1. A signal's routes lead to just those dispatchers that have somebody to call for it.
+//   2. Our handler is installed while it has routes, unless other code has replaced it since.
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
 #include <list>
+#include <memory>
 #include <mutex>
+#include <vector>
 
 #include <sigpp/handler.hpp>
+#include <sigpp/signal_set.hpp>
 
-#include "in_handler/mailbox.hpp"
+#include "dispatcher_core.hpp"
+#include "in_handler/delivery.hpp"
 
-namespace sigpp::inline v1 {
+namespace sigpp::inline v1::detail {
+
+/// Somebody beside the one slot of signal().
+struct subscriber {
+  std::uint64_t id;
+  signal_set signals;
+  handler what;
+  dispatcher_core* where;
+  int calls = 0;  // in progress, on the thread of `where`
+};
 
 class registry {
  public:
   /// Never destroyed: signals come until the last instruction.
   static registry& instance() noexcept;
 
-  /// Installs `h`; returns what was there. `signum` is catchable.
+  /// signal(): fills the slot; returns what was there. `signum` is catchable.
   handler set(int signum, handler h);
-
-  /// What the system would do now. `signum` is valid.
+  /// getsignal(). `signum` is valid.
   handler get(int signum);
+  /// siginterrupt().
+  void set_restart(int signum, bool restart);
 
-  /// What was given to set() last, for an arrival that waits.
-  handler current(int signum);
+  /// Adds somebody. The signals are catchable, `what` is callable.
+  std::shared_ptr<subscriber> add(const signal_set& signals, handler what, dispatcher_core& where);
+  /// Nobody is called any more; what is pending goes to those who are left, or to the kernel.
+  /// `wait`: also for a call in progress on another thread. Returns the signals whose action was
+  /// not ours any more: other code has replaced it, and it stays.
+  signal_set remove(const std::shared_ptr<subscriber>& who, bool wait);
+
+  /// One call of a function for one arrival. Destroyed when the function has returned.
+  class call {
+   public:
+    call() = default;
+    call(call&& other) noexcept { swap(other); }
+    call& operator=(call&& other) noexcept {
+      call(std::move(other)).swap(*this);
+      return *this;
+    }
+    ~call();
+    explicit operator bool() const noexcept { return id_ != 0; }
+    void operator()(const signal_info& info) const { what_(info); }
+    [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+    /// Is there another one after this?
+    [[nodiscard]] bool more() const noexcept { return more_; }
+
+   private:
+    friend class registry;
+    void swap(call& other) noexcept {
+      std::swap(what_, other.what_);
+      std::swap(who_, other.who_);
+      std::swap(id_, other.id_);
+      std::swap(more_, other.more_);
+    }
+    handler what_;
+    std::shared_ptr<subscriber> who_;  // null: the slot
+    std::uint64_t id_ = 0;
+    bool more_ = false;
+  };
+  /// The first call for `signum` at `where` by somebody with after < id <= last.
+  call next_call(int signum, dispatcher_core& where, std::uint64_t after, std::uint64_t last);
+  [[nodiscard]] std::uint64_t last_id() const noexcept { return last_id_.load(); }
+
+  bool wanted_at(int signum, dispatcher_core& where);
+
+  /// What becomes of an arrival that nobody at its dispatcher wants.
+  enum class orphan : unsigned char { drop, raise_again };
+  orphan without_handler(int signum);
+
+  /// A dispatcher for the calling thread; the one of a thread that has ended, if there is one.
+  dispatcher_core& make_core();
+  /// Its thread ends: the main thread runs what is left for it.
+  void adopt(dispatcher_core& core);
+  /// Every dispatcher whose safe points are the main thread's, but for the main one itself.
+  std::vector<dispatcher_core*> adopted();
+  [[nodiscard]] bool has_adopted() const noexcept { return has_adopted_.load(); }
 
   /// Gives every signal that we handle its default action. For exit; once.
   void reset_all() noexcept;
 
-  /// Held over fork(), so that the child finds the table whole.
+  /// set_wakeup_fd's callback, and its use.
+  void set_wakeup_reporter(std::function<void(std::error_code)> reporter);
+  void report_wakeup_error(int error);
+
+  /// Held over fork(), so that the child finds the tables whole.
   std::mutex& mutex() noexcept { return mutex_; }
+  /// In the child: the threads that other dispatchers were for do not exist.
+  void after_fork_in_child() noexcept;
 
  private:
+  static constexpr std::uint64_t slot_id = 1;
+  struct entry {
+    handler slot;
+    std::vector<std::shared_ptr<subscriber>> subscribers;
+    [[nodiscard]] bool wanted() const noexcept {
+      return slot.is_callable() || !subscribers.empty();
+    }
+  };
+  entry& at(int signum) noexcept { return table_[static_cast<std::size_t>(signum)]; }
+  bool wants(const entry& e, dispatcher_core& where) noexcept;
   handler describe(int signum, const struct sigaction& installed);
   void keep_previous(int signum, const struct sigaction& action);
-  void install(int signum, const handler& h);
   void install_doorbell();
+  void add_route(int signum, in_handler::station& to);
+  std::vector<dispatcher_core*> drop_routes(int signum);
+  void take_over(int signum);
+  bool give_back(int signum);
 
   std::mutex mutex_;
-  std::array<handler, in_handler::mailbox::signals> table_;
-  std::list<struct sigaction> kept_;  // what in_handler::shared.previous points to; it only grows
+  std::condition_variable call_ended_;
+  std::array<entry, in_handler::mailbox::signals> table_;
+  std::atomic<std::uint64_t> last_id_{slot_id};
+  std::list<struct sigaction> kept_;      // what shared.previous points to; it only grows
+  std::deque<in_handler::route> routes_;  // what shared.routes links; it only grows
+  std::deque<dispatcher_core> cores_;     // of threads; never freed, used again
+  std::vector<dispatcher_core*> adopted_;
+  std::atomic<bool> has_adopted_{false};
+  std::function<void(std::error_code)> wakeup_reporter_;
 };
 
-}  // namespace sigpp::inline v1
+}  // namespace sigpp::inline v1::detail

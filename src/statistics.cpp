@@ -8,14 +8,15 @@ namespace sigpp::inline v1 {
 namespace {
 
 signal_statistics read(int signum) noexcept {
-  const in_handler::process_state* const state = process();
+  const in_handler::process_state* const state = detail::process();
   if (state == nullptr) return {};
   const auto& counts = state->counts[static_cast<std::size_t>(signum)];
   return {.received = counts.received.load(),
           .handled = counts.handled.load(),
           .merged = counts.merged.load(),
           .discarded = counts.discarded.load(),
-          .reraised = counts.reraised.load()};
+          .reraised = counts.reraised.load(),
+          .refused = counts.refused.load()};
 }
 
 }  // namespace
@@ -34,6 +35,7 @@ signal_statistics statistics() noexcept {
     sum.merged += one.merged;
     sum.discarded += one.discarded;
     sum.reraised += one.reraised;
+    sum.refused += one.refused;
   }
   return sum;
 }

@@ -7,6 +7,7 @@
 #include <sigpp/names.hpp>
 #include <sigpp/run.hpp>
 #include <sigpp/send.hpp>
+#include <sigpp/shield.hpp>
 #include <sigpp/signal.hpp>
 #include <sigpp/signal_info.hpp>
 #include <sigpp/signal_set.hpp>

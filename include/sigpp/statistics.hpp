@@ -8,15 +8,15 @@
 namespace sigpp::inline v1 {
 
 /// What became of the arrivals that sigpp's handler has seen in this process (a forked child starts
-/// at 0). When nothing is pending, received == handled + merged + discarded + reraised.
+/// at 0). A dispatcher that wants a signal gets a record of its own of each arrival, and each
+/// record counts. When nothing is pending, received == handled + merged + discarded + reraised.
 struct signal_statistics {
-  std::uint64_t received;  ///< the C-level handler ran
-  std::uint64_t handled;   ///< handler calls
-  std::uint64_t
-      merged;  ///< joined to an arrival that was still pending, because the queue was crowded
-  std::uint64_t discarded;  ///< dropped because the action had become SIG_IGN
-  std::uint64_t
-      reraised;  ///< given back to the kernel because the action had become SIG_DFL or foreign
+  std::uint64_t received;   ///< records: once per arrival and dispatcher that wants it
+  std::uint64_t handled;    ///< those that at least one function was called for
+  std::uint64_t merged;     ///< joined to one that was still pending, as the queue was crowded
+  std::uint64_t discarded;  ///< dropped: the action had become SIG_IGN, or only others want it now
+  std::uint64_t reraised;   ///< back to the kernel: the action had become SIG_DFL or foreign
+  std::uint64_t refused;    ///< no room with this dispatcher, while another one took the arrival
   friend bool operator==(const signal_statistics&, const signal_statistics&) = default;
 };
 

@@ -12,31 +12,48 @@
 
 namespace sigpp::inline v1::in_handler {
 
-/// What a forked child must not share with its parent. Lives in pages that are zero in the child
-/// from the instant of the fork, so everything in it must be valid when zero.
-struct process_state {
-  /// The main dispatcher: its thread, how to reach it, and its queue.
-  struct {
-    std::atomic<std::atomic<unsigned>*> attention;  // null: its thread has not reached sigpp yet
-    std::atomic<os::thread_id> thread;
-    std::atomic<unsigned> waiting;  // it blocks, or is about to, and must be rung
-    mailbox queue;
-  } main;
+/// Where arrivals for one dispatcher are put, and how its thread is told. Never freed. Lives in
+/// pages that are zero in a forked child from the instant of the fork: zero is valid, and empty.
+struct station {
+  std::atomic<std::atomic<unsigned>*> attention;  // null: its thread has not reached sigpp yet
+  std::atomic<os::thread_id> thread;
+  std::atomic<unsigned> waiting;  // it blocks, or is about to, and must be rung
+  mailbox queue;
+};
 
-  /// See signal_statistics. The handler counts what it receives, the dispatcher the rest.
+/// One station that wants a signal. Immortal; `to` is null while nobody uses it.
+struct route {
+  std::atomic<station*> to;
+  std::atomic<route*> next;
+};
+
+/// What else a forked child must not share with its parent; in such pages, too.
+struct process_state {
+  /// See signal_statistics. The handler counts what it receives, the dispatchers the rest.
   struct counters {
-    std::atomic<std::uint64_t> received, handled, merged, discarded, reraised;
+    std::atomic<std::uint64_t> received, handled, merged, discarded, reraised, refused;
   };
   std::array<counters, mailbox::signals> counts;
 
-  /// Threads whose masks hold back queued signals on our account until the queue has drained.
+  /// Threads whose masks hold back queued signals on our account until the queues have drained.
   std::array<std::atomic<os::thread_id>, 128> held_threads;
   std::atomic<unsigned> any_held;
+
+  /// How many handlers are running now, in two generations: see wait_for_handlers_in_progress().
+  std::atomic<unsigned> generation;
+  std::array<std::atomic<unsigned>, 2> running;
+
+  /// set_wakeup_fd: the descriptor + 1 (0: none), and what a write to it ended with.
+  std::atomic<int> wakeup_fd;
+  std::atomic<bool> wakeup_tells_when_full;
+  std::atomic<int> wakeup_error;
 };
 
 /// What stays over a fork.
 struct shared_state {
   std::atomic<process_state*> process;  // set before the first handler is installed, never changed
+  std::atomic<station*> main;           // so is this
+  std::array<std::atomic<route*>, mailbox::signals> routes;
   std::array<std::atomic<const struct sigaction*>, mailbox::signals> previous;  // immortal, or null
   std::array<std::atomic<bool>, mailbox::signals>
       recorded;      // our handler is installed for deferral
@@ -45,14 +62,25 @@ struct shared_state {
 };
 extern constinit shared_state shared;
 
-static_assert(std::atomic<process_state*>::is_always_lock_free);
+static_assert(std::atomic<station*>::is_always_lock_free);
 static_assert(std::atomic<os::thread_id>::is_always_lock_free);
 static_assert(std::atomic<unsigned>::is_always_lock_free);
+static_assert(std::atomic<int>::is_always_lock_free);
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 /// The one C-level handler, for every signal and for the doorbell.
 /// Installed with SA_SIGINFO | SA_ONSTACK and a full mask, so it is never nested in itself.
 extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noexcept;
+
+/// Puts an arrival where it is wanted: the handler's work, for a thread that has taken the signal
+/// by a system call instead. `context`: of the handler, or null. In the handler zone.
+void deliver(const siginfo_t& info, void* context) noexcept;
+
+/// Raises the attention of the station's thread, and rings it if it waits. In the handler zone.
+void wake(station& to) noexcept;
+
+/// What the handler holds back on this thread. Outside handlers, with every signal blocked.
+sigset_t* held_on_this_thread() noexcept;
 
 /// Unblocks, on this thread, what the handler has held back. Outside handlers.
 void release_this_thread() noexcept;

@@ -29,8 +29,8 @@ namespace {
 // until the queue has drained: the kernel keeps them, and refuses the sender when its own queue is
 // full.
 void hold_back(process_state& process, void* context) noexcept {
-  // The dispatcher's own thread needs no entry: it looks for itself.
-  bool listed = holding || process.main.attention.load() == &detail::attention;
+  // The main thread needs no entry: it looks for itself.
+  bool listed = holding || shared.main.load()->attention.load() == &detail::attention;
   for (std::size_t i = 0; !listed && i < process.held_threads.size(); ++i) {
     os::thread_id none = 0;
     listed = process.held_threads[i].compare_exchange_strong(none, this_thread());
@@ -144,35 +144,43 @@ void pass_on(siginfo_t* info, void* context, bool fault) noexcept {
   }
 }
 
-void record_arrival(process_state& process, const siginfo_t& info, void* context) noexcept {
-  const auto n = static_cast<std::size_t>(info.si_signo);
-  process.counts[n].received.fetch_add(1, std::memory_order_relaxed);
-  const os::thread_id self = this_thread();
-  record arrival;
-  copy_words(&arrival.info, &info, sizeof info);
-  arrival.program_counter = os::program_counter(context);
-  arrival.time = os::now();
-  arrival.thread = os::kernel_id(self);
-  arrival.merged = 0;
+// write to a pipe or socket without a reader raises SIGPIPE, at once and on this thread; it is none
+// of the program's making. Every signal is blocked here, so it can be taken back.
+bool write_byte(int descriptor, unsigned char byte) noexcept {
+  sigset_t pending;
+  sigpending(&pending);  // sigpending: POSIX.1-2017 2.4.3
+  const bool ours = sigismember(&pending, SIGPIPE) == 0;
+  if (write(descriptor, &byte, 1) == 1) return true;
+  const int error = errno;
+  if (error == EPIPE && ours) os::take_back_sigpipe();
+  errno = error;
+  return false;
+}
 
-  auto& to = process.main;
-  const bool queued = info.si_signo >= shared.first_queued && info.si_signo <= shared.last_queued;
-  switch (to.queue.post(arrival, queued)) {
-    case mailbox::posted::stored:
-    case mailbox::posted::merged:
-      break;
-    case mailbox::posted::stored_crowded:
-      if (queued) hold_back(process, context);
-      break;
-    case mailbox::posted::refused:
-      // Back to the kernel, to come again when this thread takes it again.
-      process.counts[n].received.fetch_sub(1, std::memory_order_relaxed);
-      hold_back(process, context);
-      while (!os::send_again_to_this_thread(info)) {  // its queue had room for this very record
-      }
-      break;
+// After the record, so that who reads the byte finds it.
+void write_wakeup(process_state& process, int signum) noexcept {
+  const int descriptor = process.wakeup_fd.load(std::memory_order_acquire) - 1;
+  if (descriptor < 0 || write_byte(descriptor, static_cast<unsigned char>(signum))) return;
+  if (errno == EAGAIN && !process.wakeup_tells_when_full.load(std::memory_order_relaxed)) return;
+  process.wakeup_error.store(errno, std::memory_order_release);
+  wake(*shared.main.load(std::memory_order_acquire));
+}
+
+// false: it is not for sigpp.
+bool on_doorbell(const siginfo_t& info, void* context) noexcept {
+  const os::arrival kind = os::kind_of_doorbell(info);
+  if (kind != os::arrival::users) release(context);
+  if (kind == os::arrival::ring) return true;
+  if (shared.recorded[SIGPP_DOORBELL_SIGNAL].load(std::memory_order_relaxed)) {
+    deliver(info, context);
+    return true;
   }
+  return kind == os::arrival::either;
+}
 
+}  // namespace
+
+void wake(station& to) noexcept {
   // Attention, then waiting; the dispatcher does it the other way round, so one of the two sees.
   std::atomic<unsigned>* const attention = to.attention.load(std::memory_order_acquire);
   if (attention == nullptr || attention == &detail::attention) {
@@ -183,19 +191,50 @@ void record_arrival(process_state& process, const siginfo_t& info, void* context
   if (to.waiting.load(std::memory_order_seq_cst) != 0) os::ring(to.thread);
 }
 
-void on_doorbell(process_state& process, siginfo_t* info, void* context) noexcept {
-  const os::arrival kind = os::kind_of_doorbell(*info);
-  const bool users = shared.recorded[SIGPP_DOORBELL_SIGNAL].load(std::memory_order_relaxed);
-  if (kind != os::arrival::users) release(context);
-  if (kind == os::arrival::ring) return;
-  if (users) {
-    record_arrival(process, *info, context);
-  } else if (kind == os::arrival::users) {
-    pass_on(info, context, false);
+void deliver(const siginfo_t& info, void* context) noexcept {
+  process_state& process = *shared.process.load(std::memory_order_acquire);
+  const auto n = static_cast<std::size_t>(info.si_signo);
+  auto& counts = process.counts[n];
+  record arrival;
+  copy_words(&arrival.info, &info, sizeof info);
+  arrival.program_counter = context != nullptr ? os::program_counter(context) : nullptr;
+  arrival.time = os::now();
+  arrival.thread = os::kernel_id(this_thread());
+  arrival.merged = 0;
+
+  const bool queued = info.si_signo >= shared.first_queued && info.si_signo <= shared.last_queued;
+  bool wanted = false;
+  bool crowded = false;
+  for (route* at = shared.routes[n].load(std::memory_order_acquire); at != nullptr;
+       at = at->next.load(std::memory_order_acquire)) {
+    station* const to = at->to.load(std::memory_order_acquire);
+    if (to == nullptr) continue;
+    const mailbox::posted posted = to->queue.post(arrival, queued);
+    crowded =
+        crowded || posted == mailbox::posted::stored_crowded || posted == mailbox::posted::refused;
+    if (posted == mailbox::posted::refused) {
+      if (wanted) counts.refused.fetch_add(1, std::memory_order_relaxed);
+      continue;
+    }
+    wanted = true;
+    counts.received.fetch_add(1, std::memory_order_relaxed);
+  }
+  // Before the dispatcher looks, which releases the threads that hold back.
+  if (queued && crowded && context != nullptr) hold_back(process, context);
+  if (wanted) {
+    for (route* at = shared.routes[n].load(std::memory_order_acquire); at != nullptr;
+         at = at->next.load(std::memory_order_acquire)) {
+      station* const to = at->to.load(std::memory_order_acquire);
+      if (to != nullptr) wake(*to);
+    }
+    write_wakeup(process, info.si_signo);
+    return;
+  }
+  // There was no room, or its action has changed at this very moment: to the kernel, which gives it
+  // to whom it belongs when this handler has returned.
+  while (!os::send_again_to_this_thread(info)) {  // its queue had room for this very record
   }
 }
-
-}  // namespace
 
 os::thread_id this_thread() noexcept {
   if (thread_self == 0) thread_self = os::current_thread();
@@ -203,6 +242,8 @@ os::thread_id this_thread() noexcept {
 }
 
 void forget_this_thread() noexcept { thread_self = 0; }
+
+sigset_t* held_on_this_thread() noexcept { return holding ? &held : nullptr; }
 
 void release_this_thread() noexcept {
   if (!holding) return;
@@ -215,13 +256,17 @@ extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noex
   const int saved_errno = errno;  // errno in handlers: POSIX.1-2017 2.4.3, "shall be restored"
   // Set before the first sigaction that names this function; never reset.
   process_state& process = *shared.process.load(std::memory_order_acquire);
+  auto& running = process.running[process.generation.load() & 1U];
+  running.fetch_add(1);
+  const bool fault = os::raised_by_instruction(*info);
+  bool ours = !fault;
   if (signum == SIGPP_DOORBELL_SIGNAL) {
-    on_doorbell(process, info, context);
-  } else if (os::raised_by_instruction(*info)) {
-    pass_on(info, context, true);
-  } else {
-    record_arrival(process, *info, context);
+    ours = on_doorbell(*info, context);
+  } else if (!fault) {
+    deliver(*info, context);
   }
+  running.fetch_sub(1);
+  if (!ours) pass_on(info, context, fault);  // it may not return
   errno = saved_errno;
 }
 

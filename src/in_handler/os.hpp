@@ -41,6 +41,9 @@ void send_again(const siginfo_t& info) noexcept;
 /// Same, to this thread. false: the kernel's queue is full.
 bool send_again_to_this_thread(const siginfo_t& info) noexcept;
 
+/// Takes back the SIGPIPE that a write of this thread has just raised, while it is blocked.
+void take_back_sigpipe() noexcept;
+
 /// CLOCK_MONOTONIC in nanoseconds.
 std::int64_t now() noexcept;
 

@@ -17,6 +17,8 @@ namespace {
 // kernel's.
 constexpr int doorbell_code = -0x5167;
 
+constexpr long kernel_sigset_size = _NSIG / 8;
+
 // The kernel's queue was full: a standard signal is delivered all the same, with nothing in its
 // siginfo (kernel/signal.c, TRACE_SIGNAL_LOSE_INFO).
 bool lost_its_origin(const siginfo_t& info) noexcept {
@@ -96,6 +98,14 @@ void send_again(const siginfo_t& info) noexcept {
 
 bool send_again_to_this_thread(const siginfo_t& info) noexcept {
   return queue_to_thread(current_thread(), info);
+}
+
+void take_back_sigpipe() noexcept {
+  sigset_t pipe;
+  sigemptyset(&pipe);  // sigemptyset, sigaddset: POSIX.1-2017 2.4.3
+  sigaddset(&pipe, SIGPIPE);
+  const timespec none{};
+  syscall(SYS_rt_sigtimedwait, &pipe, nullptr, &none, kernel_sigset_size);  // by syscall: AS-safe
 }
 
 std::int64_t now() noexcept {

@@ -1,0 +1,228 @@
+#include "dispatcher_core.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <new>
+
+#include <sigpp/check.hpp>
+#include <sigpp/handler.hpp>
+#include <sigpp/signal_info.hpp>
+
+#include "process.hpp"
+#include "registry.hpp"
+
+namespace sigpp::inline v1::detail {
+
+using in_handler::mailbox;
+using in_handler::process_state;
+using in_handler::record;
+
+namespace {
+
+bool is_queued(int signum) noexcept {
+  return signum >= in_handler::shared.first_queued && signum <= in_handler::shared.last_queued;
+}
+
+// A queue has room again: let the threads that held back take queued signals.
+void release_held_threads(const mailbox& queue) noexcept {
+  process_state& state = *process();
+  if (state.any_held.load(std::memory_order_relaxed) == 0) return;
+  if (queue.size() >= mailbox::drained_at) return;
+  state.any_held.store(0);
+  in_handler::release_this_thread();
+  for (auto& entry : state.held_threads) {
+    if (entry.load(std::memory_order_relaxed) == 0) continue;
+    if (const auto thread = entry.exchange(0); thread != 0) in_handler::os::ring(thread);
+  }
+}
+
+process_state::counters& counts_of(const record& arrival) noexcept {
+  return process()->counts[static_cast<std::size_t>(arrival.info.si_signo)];
+}
+
+// For an arrival that no function here waits for any more.
+void dispose(const record& arrival) {
+  auto& counts = counts_of(arrival);
+  switch (registry::instance().without_handler(arrival.info.si_signo)) {
+    case registry::orphan::drop:
+      counts.discarded.fetch_add(1, std::memory_order_relaxed);
+      break;
+    case registry::orphan::raise_again:
+      counts.reraised.fetch_add(1, std::memory_order_relaxed);
+      in_handler::os::send_again(arrival.info);
+      break;
+  }
+}
+
+signal_info to_info(const record& arrival) noexcept {
+  using std::chrono::steady_clock;
+  return {arrival.info, steady_clock::time_point(std::chrono::nanoseconds(arrival.time)),
+          arrival.thread, arrival.program_counter, arrival.merged};
+}
+
+class running_mark {
+ public:
+  running_mark(signal_set& running, int signum) : running_(running), signum_(signum) {
+    running_.insert(signum_);
+  }
+  ~running_mark() { running_.erase(signum_); }
+  running_mark(const running_mark&) = delete;
+  running_mark& operator=(const running_mark&) = delete;
+
+ private:
+  signal_set& running_;
+  int signum_;
+};
+
+// Raises attention again when an exception leaves a safe point with arrivals behind it.
+class keep_attention {
+ public:
+  keep_attention() = default;
+  ~keep_attention() {
+    if (std::uncaught_exceptions() > exceptions_) attention.store(1);
+  }
+  keep_attention(const keep_attention&) = delete;
+  keep_attention& operator=(const keep_attention&) = delete;
+
+ private:
+  int exceptions_ = std::uncaught_exceptions();
+};
+
+}  // namespace
+
+// Moves the queue's records behind the parked ones. false if there is no more room here; then what
+// is left stays where it is, and the queue pushes back on the kernel.
+bool dispatcher_core::park_all() {
+  mailbox& queue = station_.queue;
+  parked next{};
+  while (queue.peek(next.arrival)) {
+    const int signum = next.arrival.info.si_signo;
+    const auto same = [&](const parked& p) {
+      return p.arrival.info.si_signo == signum && p.after == 0;
+    };
+    const auto twin = std::find_if(parked_.begin(), parked_.end(), same);
+    if (parked_.size() >= mailbox::capacity && twin != parked_.end() && !is_queued(signum)) {
+      queue.take(next.arrival);
+      twin->arrival.merged += 1 + next.arrival.merged;
+    } else if (parked_.size() >= mailbox::capacity + mailbox::signals) {
+      return false;
+    } else {
+      parked_.push_back(next);  // before take(), so that bad_alloc loses nothing
+      queue.take(next.arrival);
+      parked_.back().arrival.merged = next.arrival.merged;
+    }
+  }
+  return true;
+}
+
+bool dispatcher_core::take(parked& next) {
+  const std::lock_guard lock(mutex_);
+  release_held_threads(station_.queue);
+  const auto may_run = [&](const parked& p) { return !running_.contains(p.arrival.info.si_signo); };
+  for (;;) {
+    const auto waiting = std::find_if(parked_.begin(), parked_.end(), may_run);
+    if (waiting != parked_.end()) {
+      next = *waiting;
+      parked_.erase(waiting);
+      return true;
+    }
+    next.after = 0;
+    if (!station_.queue.peek(next.arrival)) return false;
+    if (may_run(next)) {
+      station_.queue.take(next.arrival);
+      return true;
+    }
+    if (!park_all()) return false;
+  }
+}
+
+// Who subscribes while this runs has not been there when it came.
+bool dispatcher_core::run(parked& what) {
+  const int signum = what.arrival.info.si_signo;
+  registry& all = registry::instance();
+  const std::uint64_t last = all.last_id();
+  const std::uint64_t first = what.after;
+  registry::call next = all.next_call(signum, *this, what.after, last);
+  if (first == 0) {
+    counts_of(what.arrival).merged.fetch_add(what.arrival.merged, std::memory_order_relaxed);
+    if (!next) {
+      dispose(what.arrival);
+      return false;
+    }
+    counts_of(what.arrival).handled.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (!next) return false;
+  const running_mark mark(running_, signum);
+  const signal_info info = to_info(what.arrival);
+  while (next) {
+    what.after = next.id();
+    const bool more = next.more();
+    try {
+      next(info);
+    } catch (...) {
+      if (more) {
+        const std::lock_guard lock(mutex_);
+        parked_.push_front(what);
+      }
+      throw;
+    }
+    next = more ? all.next_call(signum, *this, what.after, last) : registry::call();
+  }
+  return true;
+}
+
+unsigned dispatcher_core::dispatch() {
+  const keep_attention guard;
+  unsigned ran = 0;
+  parked next{};
+  while (!delivery_ended() && take(next)) {
+    if (run(next)) ++ran;
+  }
+  return ran;
+}
+
+void dispatcher_core::settle(int signum) {
+  const auto match = [&](const parked& p) { return p.arrival.info.si_signo == signum; };
+  for (;;) {
+    if (registry::instance().wanted_at(signum, *this)) return;  // by somebody new, who gets them
+    parked found{};
+    {
+      const std::lock_guard lock(mutex_);
+      park_all();
+      const auto at = std::find_if(parked_.begin(), parked_.end(), match);
+      if (at == parked_.end()) return;
+      found = *at;
+      parked_.erase(at);
+    }
+    if (found.after != 0) continue;  // it was handled, by those before the one that has left
+    counts_of(found.arrival).merged.fetch_add(found.arrival.merged, std::memory_order_relaxed);
+    dispose(found.arrival);
+  }
+}
+
+bool dispatcher_core::is_here() const noexcept {
+  return station_.attention.load(std::memory_order_acquire) == &attention;
+}
+
+void dispatcher_core::set_thread_here() noexcept {
+  station_.thread.store(in_handler::this_thread());
+  station_.attention.store(&attention, std::memory_order_release);
+  attention.store(1);  // there may be arrivals from before
+}
+
+void dispatcher_core::forget_records(const signal_set& running) noexcept {
+  // Not destroyed or unlocked: another thread of the parent may have been changing them.
+  new (&mutex_) std::mutex();
+  new (&parked_) std::deque<parked>();
+  running_ = running;
+}
+
+bool dispatcher_core::has_records() {
+  const std::lock_guard lock(mutex_);
+  in_handler::record any;
+  return !parked_.empty() || station_.queue.peek(any);
+}
+
+}  // namespace sigpp::inline v1::detail

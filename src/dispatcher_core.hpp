@@ -1,0 +1,62 @@
+// Where handlers run: takes arrivals out of a station's queue at the safe points of one thread.
+//
+// Thread safety: dispatch() on the thread that owns it; the rest on any. Handlers run under no
+// lock. Invariants:
+//   1. Arrivals leave in order, except that one whose handler is running waits for it to end, and
+//      lets others pass. So a handler never runs inside itself, and nesting is bounded by the
+//      number of signals.
+//   2. A record that leaves was handled, discarded or re-raised: counted once.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <vector>
+
+#include <sigpp/signal_set.hpp>
+
+#include "in_handler/delivery.hpp"
+
+namespace sigpp::inline v1::detail {
+
+class dispatcher_core {
+ public:
+  explicit dispatcher_core(in_handler::station& where) noexcept : station_(where) {}
+  dispatcher_core(const dispatcher_core&) = delete;
+  dispatcher_core& operator=(const dispatcher_core&) = delete;
+
+  in_handler::station& station() noexcept { return station_; }
+
+  /// Runs the handlers of what has come, until nothing is left that may run here. Returns for how
+  /// many arrivals. If one throws, the exception passes and attention stays raised.
+  unsigned dispatch();
+
+  /// Nobody here wants `signum` any more: what is pending of it is dropped or re-raised now.
+  void settle(int signum);
+
+  /// The thread whose safe points these are. 0: it has not reached sigpp yet.
+  [[nodiscard]] bool is_here() const noexcept;
+  void set_thread_here() noexcept;
+
+  /// In a forked child: none of the parent's records; `running`: what handlers are still running.
+  void forget_records(const signal_set& running) noexcept;
+  [[nodiscard]] const signal_set& running() const noexcept { return running_; }
+  [[nodiscard]] bool has_records();
+
+ private:
+  struct parked {
+    in_handler::record arrival;
+    std::uint64_t after;  // the last subscriber that has had it; 0: none
+  };
+  bool take(parked& next);
+  bool park_all();
+  bool run(parked& what);
+
+  in_handler::station& station_;
+  std::mutex mutex_;  // guards the consumer side of the queue, and parked_
+  // Arrivals that wait for their handler to end. Its size is bounded by the queue's capacity.
+  std::deque<parked> parked_;
+  signal_set running_;  // touched by the owning thread only
+};
+
+}  // namespace sigpp::inline v1::detail

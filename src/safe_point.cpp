@@ -1,0 +1,98 @@
+#include "safe_point.hpp"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+
+#include <sigpp/check.hpp>
+#include <sigpp/shield.hpp>
+
+#include "dispatcher_core.hpp"
+#include "platform/platform.hpp"
+#include "process.hpp"
+#include "registry.hpp"
+
+namespace sigpp::inline v1 {
+
+namespace detail {
+
+using std::chrono::nanoseconds;
+using std::chrono::steady_clock;
+
+constinit thread_local unsigned shields = 0;
+
+namespace {
+
+void set_waiting(bool main, unsigned value) {
+  if (!main) {
+    own_core()->station().waiting.store(value, std::memory_order_seq_cst);
+    return;
+  }
+  main_core().station().waiting.store(value, std::memory_order_seq_cst);
+  registry& all = registry::instance();
+  if (!all.has_adopted()) return;
+  for (dispatcher_core* core : all.adopted()) core->station().waiting.store(value);
+}
+
+}  // namespace
+
+// A destructor that unwinds must not meet another exception, nor code that expects none.
+bool is_deferred() noexcept {
+  return shields != 0 || std::uncaught_exceptions() > 0 || delivery_ended();
+}
+
+void run_pending() {
+  if (is_deferred()) return;
+  if (has_safe_points()) {
+    dispatch_here();
+  } else {
+    attention.store(0, std::memory_order_relaxed);
+  }
+}
+
+unsigned dispatch_here() {
+  attention.store(0, std::memory_order_seq_cst);
+  if (!on_main_thread()) return own_core()->dispatch();
+  if (const int error = process()->wakeup_error.exchange(0)) {
+    registry::instance().report_wakeup_error(error);
+  }
+  unsigned ran = main_core().dispatch();
+  registry& all = registry::instance();
+  if (all.has_adopted()) {
+    for (dispatcher_core* core : all.adopted()) ran += core->dispatch();
+  }
+  return ran;
+}
+
+waiting_mark::waiting_mark() : main_(on_main_thread()) { set_waiting(main_, 1); }
+waiting_mark::~waiting_mark() { set_waiting(main_, 0); }
+
+// Every signal is blocked between the look at attention and the wait, and the wait lets them in in
+// one step; so an arrival is either seen by the look or ends the wait. One that another thread
+// takes rings.
+void wait_for_attention(std::optional<steady_clock::time_point> deadline) {
+  sigset_t all;
+  sigset_t mask;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &mask);
+  sigset_t during = mask;
+  sigdelset(&during, SIGPP_DOORBELL_SIGNAL);  // even if the program blocks it
+  {
+    const waiting_mark mark;
+    if (attention.load(std::memory_order_seq_cst) == 0) {
+      std::optional<nanoseconds> left;
+      if (deadline) left = std::max(*deadline - steady_clock::now(), nanoseconds::zero());
+      platform::wait_for_handler(during, left);
+    }
+  }
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+}
+
+}  // namespace detail
+
+shield::shield() noexcept { ++detail::shields; }
+shield::~shield() { --detail::shields; }
+
+}  // namespace sigpp::inline v1

@@ -1,0 +1,35 @@
+// Running handlers on this thread, and blocking until there is something to run.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+namespace sigpp::inline v1::detail {
+
+/// Nothing may run here now: an exception unwinds, a shield is up, or exit has begun.
+bool is_deferred() noexcept;
+
+/// How many shields this thread is under.
+extern constinit thread_local unsigned shields;
+
+/// Runs what is pending for this thread, which has safe points and is not deferred. Returns for how
+/// many arrivals a handler was called. Throws what handlers throw.
+unsigned dispatch_here();
+
+/// Blocks this thread, which has safe points, until attention is raised, or any signal handler has
+/// run on it, or `deadline` has passed. It may return early.
+void wait_for_attention(std::optional<std::chrono::steady_clock::time_point> deadline);
+
+/// Says to those who raise attention that this thread blocks, while it lives.
+class waiting_mark {
+ public:
+  waiting_mark();
+  ~waiting_mark();
+  waiting_mark(const waiting_mark&) = delete;
+  waiting_mark& operator=(const waiting_mark&) = delete;
+
+ private:
+  bool main_;
+};
+
+}  // namespace sigpp::inline v1::detail
