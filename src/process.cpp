@@ -74,8 +74,19 @@ struct main_thread_end {
 
 // --- threads ------------------------------------------------------------------------------------
 
+// glibc destroys the main thread's thread-local objects at exit only, but its thread-specific data
+// also at pthread_exit, and only then.
+constinit pthread_key_t main_thread_key = 0;
+
+void main_thread_leaves(void*) {
+  if (delivery_ended()) return;
+  this_role = role::other;
+  registry::instance().main_thread_has_left();
+}
+
 void make_this_the_main_thread() {
   this_role = role::main;
+  pthread_setspecific(main_thread_key, &main_thread_key);
   main_core().set_thread_here();
   thread_local const main_thread_end end;
   static_cast<void>(end);
@@ -152,6 +163,9 @@ void start_delivery() {
   shared.last_queued = SIGRTMAX;
   if (const int error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child)) {
     throw_errno(error, "signal", "pthread_atfork");
+  }
+  if (const int error = pthread_key_create(&main_thread_key, main_thread_leaves)) {
+    throw_errno(error, "signal", "pthread_key_create");
   }
   // A thread other than the main one may call exit.
   if (std::atexit(end_delivery) != 0 || std::at_quick_exit(end_delivery) != 0) {

@@ -88,10 +88,24 @@ void registry::install_doorbell() {
   change_action(SIGPP_DOORBELL_SIGNAL, &action, nullptr);
 }
 
-bool registry::wants(const entry& e, dispatcher_core& where) noexcept {
+// Has it a thread that may reach a safe point?
+bool registry::runs(dispatcher_core& where) const noexcept {
+  if (!main_thread_left_) return true;
+  return &where != &main_core() &&
+         std::find(adopted_.begin(), adopted_.end(), &where) == adopted_.end();
+}
+
+bool registry::wants(const entry& e, dispatcher_core& where) const noexcept {
+  if (!runs(where)) return false;
   return (&where == &main_core() && e.slot.is_callable()) ||
          std::any_of(e.subscribers.begin(), e.subscribers.end(),
                      [&](const auto& who) { return who->where == &where; });
+}
+
+bool registry::wanted(const entry& e) const noexcept {
+  if (!main_thread_left_) return e.slot.is_callable() || !e.subscribers.empty();
+  return std::any_of(e.subscribers.begin(), e.subscribers.end(),
+                     [&](const auto& who) { return runs(*who->where); });
 }
 
 void registry::add_route(int signum, in_handler::station& to) {
@@ -129,19 +143,26 @@ std::vector<dispatcher_core*> registry::drop_routes(int signum) {
 }
 
 // The signal shall come to us. Routes first, so that an arrival always finds one.
-void registry::take_over(int signum) {
+void registry::take_over(int signum, bool anew) {
   install_doorbell();
   const entry& e = at(signum);
-  if (e.slot.is_callable()) add_route(signum, main_core().station());
-  for (const auto& who : e.subscribers) add_route(signum, who->where->station());
+  if (wants(e, main_core())) add_route(signum, main_core().station());
+  for (const auto& who : e.subscribers) {
+    if (runs(*who->where)) add_route(signum, who->where->station());
+  }
   shared.recorded[static_cast<std::size_t>(signum)].store(true);
   if (signum == SIGPP_DOORBELL_SIGNAL) return;
   struct sigaction before;
   change_action(signum, nullptr, &before);
-  if (is_ours(before)) return;
-  keep_previous(signum, before);
+  const bool ours = is_ours(before);
+  if (ours && !anew) return;
+  if (!ours) keep_previous(signum, before);
   const struct sigaction action = our_action();
   change_action(signum, &action, nullptr);
+  if (ours) return;
+  // A thread in sigwait() has to block this one now, too.
+  in_handler::wake(main_core().station());
+  for (dispatcher_core& core : cores_) in_handler::wake(core.station());
 }
 
 // Nobody here wants the signal any more: its action is what the slot says. false if it was not
@@ -166,7 +187,7 @@ void registry::reset_all() noexcept {
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
   for (int n = 1; n < static_cast<int>(table_.size()); ++n) {
-    if (!at(n).wanted()) continue;
+    if (!wanted(at(n))) continue;
     if (n == SIGPP_DOORBELL_SIGNAL) {  // a ring may be on its way
       shared.recorded[SIGPP_DOORBELL_SIGNAL].store(false);
       continue;
@@ -193,8 +214,8 @@ handler registry::set(int signum, handler h) {
     previous = describe(signum, before);
     std::swap(at(signum).slot, h);
     try {
-      if (at(signum).wanted()) {
-        if (!delivery_ended()) take_over(signum);
+      if (wanted(at(signum))) {
+        if (!delivery_ended()) take_over(signum, true);
       } else if (!give_back(signum)) {  // replaced by other code, which this call shall end
         const struct sigaction action = native_action(at(signum).slot);
         change_action(signum, &action, nullptr);
@@ -240,7 +261,7 @@ std::shared_ptr<subscriber> registry::add(const signal_set& signals, handler wha
     // What was there before is what the slot says, and will be put back.
     if (!is_ours(before) && !at(n).slot.is_callable()) at(n).slot = handler::from_native(before);
     at(n).subscribers.push_back(who);
-    if (!delivery_ended()) take_over(n);
+    if (!delivery_ended()) take_over(n, false);
   }
   last_id_.fetch_add(1);
   return who;
@@ -256,7 +277,7 @@ signal_set registry::remove(const std::shared_ptr<subscriber>& who, bool wait) {
       const auto found = std::find(all.begin(), all.end(), who);
       if (found == all.end()) continue;
       all.erase(found);
-      if (!at(n).wanted() && !delivery_ended() && !give_back(n)) replaced.insert(n);
+      if (!wanted(at(n)) && !delivery_ended() && !give_back(n)) replaced.insert(n);
       for (dispatcher_core* core : drop_routes(n)) dropped.emplace_back(n, core);
     }
   }
@@ -301,6 +322,11 @@ registry::call::~call() {
   if (--who_->calls == 0) all.call_ended_.notify_all();
 }
 
+bool registry::is_installed(int signum) noexcept {
+  struct sigaction installed;
+  return platform::set_action(signum, nullptr, &installed) == 0 && is_ours(installed);
+}
+
 bool registry::wanted_at(int signum, dispatcher_core& where) {
   const std::lock_guard lock(mutex_);
   return wants(at(signum), where);
@@ -310,7 +336,7 @@ registry::orphan registry::without_handler(int signum) {
   const std::lock_guard lock(mutex_);
   const entry& e = at(signum);
   // Others have a record of their own of this arrival.
-  return e.wanted() || e.slot.is_ignore() ? orphan::drop : orphan::raise_again;
+  return wanted(e) || e.slot.is_ignore() ? orphan::drop : orphan::raise_again;
 }
 
 // --- threads ------------------------------------------------------------------------------------
@@ -344,6 +370,28 @@ void registry::adopt(dispatcher_core& core) {
   }
   wait_for_handlers_in_progress();  // they may be looking at the old thread's word
   in_handler::wake(main_core().station());
+  bool alone = false;
+  {
+    const std::lock_guard lock(mutex_);
+    alone = main_thread_left_;
+  }
+  if (alone) main_thread_has_left();
+}
+
+// As if everybody there had left; a function in the slot of signal() is nobody then.
+void registry::main_thread_has_left() {
+  std::vector<std::pair<int, dispatcher_core*>> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    main_thread_left_ = true;
+    for (int n = 1; n < static_cast<int>(table_.size()); ++n) {
+      if (!shared.recorded[static_cast<std::size_t>(n)].load()) continue;
+      if (!wanted(at(n))) give_back(n);
+      for (dispatcher_core* core : drop_routes(n)) dropped.emplace_back(n, core);
+    }
+  }
+  wait_for_handlers_in_progress();
+  for (const auto& [signum, core] : dropped) core->settle(signum);
 }
 
 std::vector<dispatcher_core*> registry::adopted() {
@@ -353,6 +401,7 @@ std::vector<dispatcher_core*> registry::adopted() {
 
 void registry::after_fork_in_child() noexcept {
   new (&call_ended_) std::condition_variable();  // its waiters are gone
+  main_thread_left_ = false;
   const signal_set none;
   for (dispatcher_core& core : cores_) {
     if (std::find(adopted_.begin(), adopted_.end(), &core) == adopted_.end()) {
@@ -398,6 +447,11 @@ handler detail::signal_function::operator()(int signum, handler h) const {
 handler getsignal(int signum) {
   require_valid(signum, "getsignal");
   return detail::registry::instance().get(signum);
+}
+
+void siginterrupt(int signum, bool flag) {
+  require_catchable(signum, "siginterrupt");
+  detail::registry::instance().set_restart(signum, !flag);
 }
 
 }  // namespace sigpp::inline v1

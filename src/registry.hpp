@@ -85,6 +85,9 @@ class registry {
   call next_call(int signum, dispatcher_core& where, std::uint64_t after, std::uint64_t last);
   [[nodiscard]] std::uint64_t last_id() const noexcept { return last_id_.load(); }
 
+  /// Is our handler what the system would call?
+  bool is_installed(int signum) noexcept;
+
   bool wanted_at(int signum, dispatcher_core& where);
 
   /// What becomes of an arrival that nobody at its dispatcher wants.
@@ -98,6 +101,9 @@ class registry {
   /// Every dispatcher whose safe points are the main thread's, but for the main one itself.
   std::vector<dispatcher_core*> adopted();
   [[nodiscard]] bool has_adopted() const noexcept { return has_adopted_.load(); }
+
+  /// The main thread has left by pthread_exit: nobody runs what is its to run.
+  void main_thread_has_left();
 
   /// Gives every signal that we handle its default action. For exit; once.
   void reset_all() noexcept;
@@ -121,13 +127,15 @@ class registry {
     }
   };
   entry& at(int signum) noexcept { return table_[static_cast<std::size_t>(signum)]; }
-  bool wants(const entry& e, dispatcher_core& where) noexcept;
+  [[nodiscard]] bool runs(dispatcher_core& where) const noexcept;
+  [[nodiscard]] bool wants(const entry& e, dispatcher_core& where) const noexcept;
+  [[nodiscard]] bool wanted(const entry& e) const noexcept;
   handler describe(int signum, const struct sigaction& installed);
   void keep_previous(int signum, const struct sigaction& action);
   void install_doorbell();
   void add_route(int signum, in_handler::station& to);
   std::vector<dispatcher_core*> drop_routes(int signum);
-  void take_over(int signum);
+  void take_over(int signum, bool anew);
   bool give_back(int signum);
 
   std::mutex mutex_;
@@ -139,6 +147,7 @@ class registry {
   std::deque<dispatcher_core> cores_;     // of threads; never freed, used again
   std::vector<dispatcher_core*> adopted_;
   std::atomic<bool> has_adopted_{false};
+  bool main_thread_left_ = false;
   std::function<void(std::error_code)> wakeup_reporter_;
 };
 

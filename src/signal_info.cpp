@@ -1,5 +1,7 @@
 #include <sigpp/signal_info.hpp>
 
+#include "platform/platform.hpp"
+
 namespace sigpp::inline v1 {
 
 namespace {
@@ -77,6 +79,10 @@ std::optional<const void*> signal_info::address() const noexcept {
     default:
       return std::nullopt;
   }
+}
+
+std::string signal_info::symbol() const {
+  return program_counter_ != nullptr ? platform::symbol_at(program_counter_) : std::string();
 }
 
 }  // namespace sigpp::inline v1

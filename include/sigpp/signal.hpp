@@ -48,4 +48,11 @@ inline constexpr detail::signal_function signal{};
 /// SIGKILL and SIGSTOP answer SIG_DFL. Throws std::system_error (EINVAL) for a bad number.
 SIGPP_EXPORT [[nodiscard]] handler getsignal(int signum);
 
+/// Shall a system call of other code that `signum` interrupts fail with EINTR (true), or go on
+/// (false)? Changes SA_RESTART of the action that is installed now, whoever installed it; signal()
+/// sets it back to false. Blocking calls of sigpp do not depend on it. Python:
+/// `signal.siginterrupt`, where signal() sets it to true. POSIX: siginterrupt. Threads: any. Throws
+/// std::system_error (EINVAL) as signal().
+SIGPP_EXPORT void siginterrupt(int signum, bool flag);
+
 }  // namespace sigpp::inline v1

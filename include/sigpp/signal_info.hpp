@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include <sigpp/export.hpp>
 
@@ -52,6 +53,10 @@ class signal_info {
   }
   /// The instruction that it was about to execute; nullptr if unknown.
   [[nodiscard]] const void* program_counter() const noexcept { return program_counter_; }
+  /// The function that it belongs to, as "compute(int)+0x1c"; empty if the dynamic linker knows
+  /// none (a program's own functions are known to it if it was linked with -rdynamic). Python: the
+  /// `frame` tells more, for there is an interpreter that knows. Throws std::bad_alloc.
+  SIGPP_EXPORT [[nodiscard]] std::string symbol() const;
   /// How many further arrivals of the signal this one call stands for: those that came when sigpp's
   /// queue was crowded. Merges made by the kernel cannot be counted by anybody.
   [[nodiscard]] std::uint32_t merged() const noexcept { return merged_; }

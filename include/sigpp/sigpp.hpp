@@ -2,8 +2,10 @@
 #pragma once
 
 #include <sigpp/check.hpp>
+#include <sigpp/dispatcher.hpp>
 #include <sigpp/handler.hpp>
 #include <sigpp/itimer.hpp>
+#include <sigpp/mask.hpp>
 #include <sigpp/names.hpp>
 #include <sigpp/run.hpp>
 #include <sigpp/send.hpp>
@@ -13,3 +15,6 @@
 #include <sigpp/signal_set.hpp>
 #include <sigpp/sleep.hpp>
 #include <sigpp/statistics.hpp>
+#include <sigpp/subscribe.hpp>
+#include <sigpp/wait.hpp>
+#include <sigpp/wakeup_fd.hpp>

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/types.h>
 
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <string>
 
 namespace sigpp::inline v1::platform {
 
@@ -35,5 +37,20 @@ bool doorbell_can_be_shared() noexcept;
 /// handler has run (true) or `timeout` has passed (false).
 bool wait_for_handler(const sigset_t& mask,
                       std::optional<std::chrono::nanoseconds> timeout) noexcept;
+
+/// Called with every signal blocked. Takes a pending one of `wanted`, or of `caught` where the
+/// system can; else blocks, with the mask `mask` for all other signals, until there is one, or a
+/// handler has run (-1), or `timeout` has passed (0). Returns the number.
+int wait_for_signal(const sigset_t& wanted, const sigset_t& caught, const sigset_t& mask,
+                    std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info) noexcept;
+
+/// "function(arguments)+0x1c" of an instruction; empty if it cannot be told.
+std::string symbol_at(const void* instruction);
+
+/// pidfd_send_signal(2) without siginfo. -1 and errno; ENOSYS where there is none.
+int send_to_pidfd(int pidfd, int signum, unsigned flags) noexcept;
+
+/// sigqueue(3). -1 and errno; ENOSYS where there is none.
+int queue_signal(pid_t pid, int signum, const sigval& value) noexcept;
 
 }  // namespace sigpp::inline v1::platform

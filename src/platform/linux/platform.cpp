@@ -1,13 +1,18 @@
 // Linux: pages that fork wipes, thread ids that say who is main, ppoll.
 #include "platform/platform.hpp"
 
+#include <cxxabi.h>
+#include <dlfcn.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <ctime>
+#include <memory>
 #include <system_error>
 
 // Present when the program is built with ThreadSanitizer, whatever this library was built with.
@@ -49,6 +54,42 @@ bool wait_for_handler(const sigset_t& mask,
     limit.tv_nsec = timeout->count() % 1'000'000'000;
   }
   return ppoll(nullptr, 0, timeout ? &limit : nullptr, &mask) != 0;
+}
+
+int wait_for_signal(const sigset_t& wanted, const sigset_t& caught, const sigset_t& mask,
+                    std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info) noexcept {
+  sigset_t both;
+  sigset_t blocked;
+  sigorset(&both, &wanted, &caught);
+  sigorset(&blocked, &both, &mask);
+  pthread_sigmask(SIG_SETMASK, &blocked, nullptr);
+  timespec limit{};
+  if (timeout) {
+    limit.tv_sec = timeout->count() / 1'000'000'000;
+    limit.tv_nsec = timeout->count() % 1'000'000'000;
+  }
+  const int taken = timeout ? sigtimedwait(&both, &info, &limit) : sigwaitinfo(&both, &info);
+  return taken < 0 && errno == EAGAIN ? 0 : taken;
+}
+
+std::string symbol_at(const void* instruction) {
+  Dl_info found{};
+  if (dladdr(instruction, &found) == 0 || found.dli_sname == nullptr) return {};
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> demangled(
+      abi::__cxa_demangle(found.dli_sname, nullptr, nullptr, &status), std::free);
+  const auto offset = static_cast<const char*>(instruction) - static_cast<char*>(found.dli_saddr);
+  char text[32];
+  std::snprintf(text, sizeof text, "+0x%tx", offset);
+  return std::string(demangled ? demangled.get() : found.dli_sname) + text;
+}
+
+int send_to_pidfd(int pidfd, int signum, unsigned flags) noexcept {
+  return static_cast<int>(syscall(SYS_pidfd_send_signal, pidfd, signum, nullptr, flags));
+}
+
+int queue_signal(pid_t pid, int signum, const sigval& value) noexcept {
+  return sigqueue(pid, signum, value);
 }
 
 }  // namespace sigpp::inline v1::platform

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/select.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <system_error>
@@ -48,6 +49,62 @@ bool wait_for_handler(const sigset_t& mask,
     limit.tv_nsec = static_cast<long>(length.count() % 1'000'000'000);
   }
   return pselect(0, nullptr, nullptr, nullptr, timeout ? &limit : nullptr, &mask) != 0;
+}
+
+// sigwait alone cannot be told to give up, nor be interrupted. So: is one pending? Then take it;
+// another thread may be quicker, so with a doorbell of our own behind it, which ends the call
+// anyway.
+int wait_for_signal(const sigset_t& wanted, const sigset_t&, const sigset_t& mask,
+                    std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info) noexcept {
+  using std::chrono::steady_clock;
+  constexpr std::chrono::nanoseconds look_again = std::chrono::milliseconds(10);
+  const auto start = steady_clock::now();
+  sigset_t bell;
+  sigemptyset(&bell);
+  sigaddset(&bell, SIGPP_DOORBELL_SIGNAL);
+  for (;;) {
+    sigset_t pending;
+    sigpending(&pending);
+    sigset_t take = bell;
+    bool any = false;
+    for (int n = 1; n < NSIG; ++n) {
+      if (sigismember(&wanted, n) != 1 || sigismember(&pending, n) != 1) continue;
+      sigaddset(&take, n);
+      any = true;
+    }
+    int taken = SIGPP_DOORBELL_SIGNAL;
+    if (any) {
+      pthread_kill(pthread_self(), SIGPP_DOORBELL_SIGNAL);
+      sigwait(&take, &taken);
+    }
+    if (taken != SIGPP_DOORBELL_SIGNAL) {
+      int ours = 0;
+      sigwait(&bell, &ours);
+      info = {};
+      info.si_signo = taken;
+      return taken;
+    }
+    auto pause = look_again;
+    if (timeout) {
+      const auto left = *timeout - (steady_clock::now() - start);
+      if (left <= left.zero()) return 0;
+      pause = std::min(pause, left);
+    }
+    if (wait_for_handler(mask, pause)) return -1;
+  }
+}
+
+std::string symbol_at(const void*) { return {}; }
+
+int send_to_pidfd(int, int, unsigned) noexcept {
+  errno = ENOSYS;
+  return -1;
+}
+
+// sigqueue is an option that this file does without.
+int queue_signal(pid_t, int, const sigval&) noexcept {
+  errno = ENOSYS;
+  return -1;
 }
 
 }  // namespace sigpp::inline v1::platform

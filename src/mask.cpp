@@ -1,0 +1,78 @@
+#include "mask.hpp"
+
+#include <sigpp/mask.hpp>
+
+#include <cerrno>
+
+#include <sigpp/check.hpp>
+
+#include "errors.hpp"
+#include "in_handler/delivery.hpp"
+
+namespace sigpp::inline v1 {
+
+// With every signal blocked no handler can hold back more meanwhile.
+signal_set detail::change_mask(int how, const signal_set& signals) noexcept {
+  sigset_t all;
+  sigfillset(&all);
+  sigset_t before;
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  sigset_t* const held = in_handler::held_on_this_thread();
+  signal_set held_back = held != nullptr ? signal_set(*held) : signal_set{};
+  const signal_set old = signal_set(before) - held_back;
+
+  signal_set now = signals;
+  if (how == SIG_BLOCK) now |= old;
+  if (how == SIG_UNBLOCK) now = old - signals;
+  held_back -= now;  // the program blocks it itself: it must not be unblocked with the others
+  if (held != nullptr) *held = held_back.native();
+  const sigset_t after = (now | held_back).native();
+  ::pthread_sigmask(SIG_SETMASK, &after, nullptr);
+  return old;
+}
+
+signal_set detail::current_mask() noexcept { return change_mask(SIG_BLOCK, {}); }
+
+signal_set pthread_sigmask(int how, const signal_set& signals, std::error_code& error) {
+  error.clear();
+  const bool known = how == SIG_BLOCK || how == SIG_UNBLOCK || how == SIG_SETMASK;
+  if (!known || !(signals - valid_signals()).empty()) {
+    error = std::make_error_code(std::errc::invalid_argument);
+    return {};
+  }
+  const signal_set old = detail::change_mask(how, signals);
+  check();
+  return old;
+}
+
+signal_set pthread_sigmask(int how, const signal_set& signals) {
+  for (int n : signals) require_valid(n, "pthread_sigmask");
+  std::error_code error;
+  const signal_set old = pthread_sigmask(how, signals, error);
+  if (error) throw_errno(error.value(), "pthread_sigmask", "how = " + std::to_string(how));
+  return old;
+}
+
+signal_set sigpending(std::error_code& error) {
+  error.clear();
+  sigset_t pending;
+  sigemptyset(&pending);
+  if (::sigpending(&pending) != 0) error.assign(errno, std::generic_category());
+  return signal_set(pending);
+}
+
+signal_set sigpending() {
+  std::error_code error;
+  const signal_set pending = sigpending(error);
+  if (error) throw_errno(error.value(), "sigpending", "signals that wait");
+  return pending;
+}
+
+signal_mask::signal_mask(const signal_set& signals) {
+  for (int n : signals) require_valid(n, "signal_mask");
+  added_ = signals - detail::change_mask(SIG_BLOCK, signals);
+}
+
+signal_mask::~signal_mask() { detail::change_mask(SIG_UNBLOCK, added_); }
+
+}  // namespace sigpp::inline v1

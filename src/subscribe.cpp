@@ -1,0 +1,48 @@
+#include <sigpp/subscribe.hpp>
+
+#include <cerrno>
+#include <mutex>
+#include <stdexcept>
+
+#include <sigpp/names.hpp>
+
+#include "errors.hpp"
+#include "platform/platform.hpp"
+#include "process.hpp"
+#include "registry.hpp"
+
+namespace sigpp::inline v1 {
+
+dispatcher main_dispatcher() {
+  const std::lock_guard lock(detail::registry::instance().mutex());
+  detail::start_delivery();
+  return dispatcher(detail::main_core());
+}
+
+dispatcher this_thread::dispatcher() { return sigpp::dispatcher(detail::this_core()); }
+
+subscription subscribe(const signal_set& signals, handler f, dispatcher where) {
+  if (signals.empty()) throw std::invalid_argument("sigpp::subscribe: no signal");
+  if (!f.is_callable()) throw std::invalid_argument("sigpp::subscribe: the handler is no function");
+  for (int n : signals) {
+    require_catchable(n, "subscribe");
+    if (n == SIGPP_DOORBELL_SIGNAL && !platform::doorbell_can_be_shared()) {
+      throw_errno(EINVAL, "subscribe", signal_name(n) + " is sigpp's doorbell on this system");
+    }
+  }
+  return subscription(detail::registry::instance().add(signals, std::move(f), where.core()));
+}
+
+signal_set subscription::unsubscribe() noexcept {
+  const auto who = std::exchange(who_, nullptr);
+  return who ? detail::registry::instance().remove(who, true) : signal_set{};
+}
+
+signal_set subscription::release() noexcept {
+  const auto who = std::exchange(who_, nullptr);
+  return who ? detail::registry::instance().remove(who, false) : signal_set{};
+}
+
+signal_set subscription::signals() const noexcept { return who_ ? who_->signals : signal_set{}; }
+
+}  // namespace sigpp::inline v1

@@ -1,0 +1,124 @@
+#include <sigpp/wait.hpp>
+
+#include <algorithm>
+#include <cerrno>
+
+#include <sigpp/check.hpp>
+
+#include "errors.hpp"
+#include "in_handler/delivery.hpp"
+#include "platform/platform.hpp"
+#include "process.hpp"
+#include "registry.hpp"
+#include "safe_point.hpp"
+
+namespace sigpp::inline v1 {
+
+namespace {
+
+using std::chrono::nanoseconds;
+using std::chrono::steady_clock;
+
+// What sigpp's handler would catch on this thread if it were not for this wait.
+sigset_t caught_now(const sigset_t& mask, const signal_set& wanted) noexcept {
+  sigset_t caught;
+  sigemptyset(&caught);
+  for (int n = 1; n < static_cast<int>(in_handler::mailbox::signals); ++n) {
+    if (!in_handler::shared.recorded[static_cast<std::size_t>(n)].load()) continue;
+    if (sigismember(&mask, n) == 0 && !wanted.contains(n)) sigaddset(&caught, n);
+  }
+  sigaddset(&caught, SIGPP_DOORBELL_SIGNAL);  // even if the program blocks it
+  return caught;
+}
+
+// Does the handler's work for a signal that the wait has taken in its place.
+void hand_on(const siginfo_t& info) {
+  const int signum = info.si_signo;
+  using in_handler::os::arrival;
+  if (signum == SIGPP_DOORBELL_SIGNAL) {
+    const auto kind = in_handler::os::kind_of_doorbell(info);
+    const bool users = in_handler::shared.recorded[SIGPP_DOORBELL_SIGNAL].load();
+    if (kind == arrival::ring || (kind == arrival::either && !users)) return;
+    if (!users) return in_handler::os::send_again(info);
+  } else if (!detail::registry::instance().is_installed(signum)) {
+    // Other code has replaced our handler behind our back: it is that one's.
+    return in_handler::os::send_again(info);
+  }
+  in_handler::deliver(info, nullptr);
+}
+
+// The wait of a thread that runs handlers. 0: something else to do, or time to look at the clock.
+int wait_once(const signal_set& wanted, std::optional<nanoseconds> left, siginfo_t& info) {
+  const detail::waiting_mark mark;  // before the look at what is caught: see registry::take_over
+  sigset_t all;
+  sigset_t mask;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &mask);
+  const sigset_t caught = caught_now(mask, wanted);
+  int taken = 0;
+  // Attention that cannot be served now must not keep us from waiting.
+  if (detail::attention.load(std::memory_order_seq_cst) == 0 || detail::is_deferred()) {
+    taken = platform::wait_for_signal(wanted.native(), caught, mask, left, info);
+  }
+  if (taken > 0 && !wanted.contains(taken)) {
+    hand_on(info);
+    taken = 0;
+  }
+  ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  return std::max(taken, 0);
+}
+
+// Of a thread that runs none.
+int plain_wait_once(const signal_set& wanted, std::optional<nanoseconds> left, siginfo_t& info) {
+  sigset_t none;
+  sigset_t all;
+  sigset_t mask;
+  sigemptyset(&none);
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &mask);
+  const int taken = platform::wait_for_signal(wanted.native(), none, mask, left, info);
+  ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  return std::max(taken, 0);
+}
+
+}  // namespace
+
+std::optional<signal_info> detail::wait_for(const signal_set& signals,
+                                            std::optional<steady_clock::time_point> deadline,
+                                            std::error_code& error) {
+  error.clear();
+  if (!(signals - valid_signals()).empty()) {
+    error = std::make_error_code(std::errc::invalid_argument);
+    return std::nullopt;
+  }
+  for (bool last = false; !last;) {
+    check();
+    std::optional<nanoseconds> left;
+    if (deadline) {
+      left = std::max(*deadline - steady_clock::now(), nanoseconds::zero());
+      last = *left == nanoseconds::zero();
+    }
+    siginfo_t info{};
+    const int taken =
+        has_safe_points() ? wait_once(signals, left, info) : plain_wait_once(signals, left, info);
+    if (taken > 0) {
+      const nanoseconds now{in_handler::os::now()};
+      return signal_info(info, steady_clock::time_point(now),
+                         in_handler::os::kernel_id(in_handler::this_thread()), nullptr, 0);
+    }
+  }
+  check();
+  return std::nullopt;
+}
+
+void detail::throw_wait(const char* function, std::error_code error) {
+  throw_errno(error.value(), function, "the set has a number that is no signal here");
+}
+
+steady_clock::time_point detail::deadline_after(nanoseconds length) {
+  const auto now = steady_clock::now();
+  const auto most = steady_clock::time_point::max();
+  return length < most - now ? now + length : most;
+}
+
+}  // namespace sigpp::inline v1
