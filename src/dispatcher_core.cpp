@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <exception>
 #include <new>
+#include <thread>
 
 #include <sigpp/check.hpp>
 #include <sigpp/handler.hpp>
@@ -30,10 +31,10 @@ void release_held_threads(const mailbox& queue) noexcept {
   process_state& state = *process();
   if (state.any_held.load(std::memory_order_relaxed) == 0) return;
   if (queue.size() >= mailbox::drained_at) return;
-  state.any_held.store(0);
+  state.any_held.exchange(0);
   in_handler::release_this_thread();
   for (auto& entry : state.held_threads) {
-    if (entry.load(std::memory_order_relaxed) == 0) continue;
+    if (entry.load() == 0) continue;
     if (const auto thread = entry.exchange(0); thread != 0) in_handler::os::ring(thread);
   }
 }
@@ -61,6 +62,19 @@ signal_info to_info(const record& arrival) noexcept {
   return {arrival.info, steady_clock::time_point(std::chrono::nanoseconds(arrival.time)),
           arrival.thread, arrival.program_counter, arrival.merged};
 }
+
+// The writer of the oldest record is a signal handler that the scheduler has taken the processor
+// from; it may have a lower priority than this thread.
+class give_way {
+ public:
+  void operator()() {
+    if (++times_ < 100) return std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+
+ private:
+  int times_ = 0;
+};
 
 class running_mark {
  public:
@@ -97,7 +111,7 @@ class keep_attention {
 bool dispatcher_core::park_all() {
   mailbox& queue = station_.queue;
   parked next{};
-  while (queue.peek(next.arrival)) {
+  while (queue.peek(next.arrival, give_way())) {
     const int signum = next.arrival.info.si_signo;
     const auto same = [&](const parked& p) {
       return p.arrival.info.si_signo == signum && p.after == 0;
@@ -129,11 +143,12 @@ bool dispatcher_core::take(parked& next) {
       return true;
     }
     next.after = 0;
-    if (!station_.queue.peek(next.arrival)) return false;
+    if (!station_.queue.peek(next.arrival, give_way())) return false;
     if (may_run(next)) {
       station_.queue.take(next.arrival);
       return true;
     }
+    ++put_aside_;
     if (!park_all()) return false;
   }
 }
@@ -177,10 +192,24 @@ unsigned dispatcher_core::dispatch() {
   const keep_attention guard;
   unsigned ran = 0;
   parked next{};
-  while (!delivery_ended() && take(next)) {
+  for (std::uint64_t left = waiting_now(); left > 0; --left) {
+    if (delivery_ended() || !take(next)) return ran;
     if (run(next)) ++ran;
   }
+  if (has_something_to_run()) attention.store(1);
   return ran;
+}
+
+std::uint64_t dispatcher_core::waiting_now() {
+  const std::lock_guard lock(mutex_);
+  return parked_.size() + station_.queue.backlog();
+}
+
+bool dispatcher_core::has_something_to_run() {
+  const std::lock_guard lock(mutex_);
+  return station_.queue.backlog() != 0 ||
+         std::any_of(parked_.begin(), parked_.end(),
+                     [&](const parked& p) { return !running_.contains(p.arrival.info.si_signo); });
 }
 
 void dispatcher_core::settle(int signum) {
@@ -208,8 +237,9 @@ bool dispatcher_core::is_here() const noexcept {
 
 void dispatcher_core::set_thread_here() noexcept {
   station_.thread.store(in_handler::this_thread());
-  station_.attention.store(&attention, std::memory_order_release);
-  attention.store(1);  // there may be arrivals from before
+  station_.attention.store(&attention);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // the other half of wake()'s
+  attention.store(1);                                   // there may be arrivals from before
 }
 
 void dispatcher_core::forget_records(const signal_set& running) noexcept {
@@ -222,7 +252,7 @@ void dispatcher_core::forget_records(const signal_set& running) noexcept {
 bool dispatcher_core::has_records() {
   const std::lock_guard lock(mutex_);
   in_handler::record any;
-  return !parked_.empty() || station_.queue.peek(any);
+  return !parked_.empty() || station_.queue.peek(any, give_way());
 }
 
 }  // namespace sigpp::inline v1::detail

@@ -27,8 +27,10 @@ class dispatcher_core {
 
   in_handler::station& station() noexcept { return station_; }
 
-  /// Runs the handlers of what has come, until nothing is left that may run here. Returns for how
-  /// many arrivals. If one throws, the exception passes and attention stays raised.
+  /// Runs the handlers of what has come until now, as far as they may run here. Returns for how
+  /// many arrivals. What comes meanwhile is for the next time, so that signals that come faster
+  /// than they are handled do not keep the thread from its work. If a handler throws, the exception
+  /// passes. Attention is raised if something is left.
   unsigned dispatch();
 
   /// Nobody here wants `signum` any more: what is pending of it is dropped or re-raised now.
@@ -42,6 +44,8 @@ class dispatcher_core {
   void forget_records(const signal_set& running) noexcept;
   [[nodiscard]] const signal_set& running() const noexcept { return running_; }
   [[nodiscard]] bool has_records();
+  /// How many arrivals have ever been put aside because their handler was running. Owning thread.
+  [[nodiscard]] std::uint64_t put_aside() const noexcept { return put_aside_; }
 
  private:
   struct parked {
@@ -51,12 +55,15 @@ class dispatcher_core {
   bool take(parked& next);
   bool park_all();
   bool run(parked& what);
+  std::uint64_t waiting_now();
+  bool has_something_to_run();
 
   in_handler::station& station_;
   std::mutex mutex_;  // guards the consumer side of the queue, and parked_
   // Arrivals that wait for their handler to end. Its size is bounded by the queue's capacity.
   std::deque<parked> parked_;
-  signal_set running_;  // touched by the owning thread only
+  signal_set running_;  // touched by the owning thread only, as the next
+  std::uint64_t put_aside_ = 0;
 };
 
 }  // namespace sigpp::inline v1::detail

@@ -23,14 +23,13 @@ class foreign_action final : public detail::action {
 
 }  // namespace
 
+// SIG_DFL and SIG_IGN keep their flags, too: SA_NOCLDWAIT makes SIG_DFL mean something else.
 handler handler::from_native(const struct sigaction& native) {
   handler h;
-  if ((native.sa_flags & SA_SIGINFO) == 0 && native.sa_handler == SIG_DFL) return h;
-  if ((native.sa_flags & SA_SIGINFO) == 0 && native.sa_handler == SIG_IGN) {
-    h.kind_ = kind::ignore;
-    return h;
-  }
-  h.kind_ = kind::foreign;
+  const bool plain = (native.sa_flags & SA_SIGINFO) == 0;
+  h.kind_ = plain && native.sa_handler == SIG_DFL   ? kind::system_default
+            : plain && native.sa_handler == SIG_IGN ? kind::ignore
+                                                    : kind::foreign;
   h.action_ = std::make_shared<foreign_action>(native);
   return h;
 }

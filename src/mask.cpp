@@ -11,27 +11,43 @@
 
 namespace sigpp::inline v1 {
 
-// With every signal blocked no handler can hold back more meanwhile.
-signal_set detail::change_mask(int how, const signal_set& signals) noexcept {
+namespace detail {
+
+all_blocked::all_blocked() noexcept {
   sigset_t all;
   sigfillset(&all);
-  sigset_t before;
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  sigset_t* const held = in_handler::held_on_this_thread();
-  signal_set held_back = held != nullptr ? signal_set(*held) : signal_set{};
-  const signal_set old = signal_set(before) - held_back;
+  ::pthread_sigmask(SIG_SETMASK, &all, &program_);
+  const sigset_t* const held = in_handler::held_on_this_thread();
+  if (held == nullptr) return;
+  for (int n : signal_set(*held)) sigdelset(&program_, n);
+}
 
+sigset_t all_blocked::mask() const noexcept {
+  const sigset_t* const held = in_handler::held_on_this_thread();
+  if (held == nullptr) return program_;
+  return (signal_set(program_) | signal_set(*held)).native();
+}
+
+all_blocked::~all_blocked() {
+  const sigset_t after = mask();
+  ::pthread_sigmask(SIG_SETMASK, &after, nullptr);
+}
+
+signal_set change_mask(int how, const signal_set& signals) noexcept {
+  all_blocked guard;
+  const signal_set old(guard.program_mask());
   signal_set now = signals;
   if (how == SIG_BLOCK) now |= old;
   if (how == SIG_UNBLOCK) now = old - signals;
-  held_back -= now;  // the program blocks it itself: it must not be unblocked with the others
-  if (held != nullptr) *held = held_back.native();
-  const sigset_t after = (now | held_back).native();
-  ::pthread_sigmask(SIG_SETMASK, &after, nullptr);
+  guard.program_mask() = now.native();
+  // What the program blocks itself must not be unblocked with what is held back.
+  if (sigset_t* const held = in_handler::held_on_this_thread()) {
+    *held = (signal_set(*held) - now).native();
+  }
   return old;
 }
 
-signal_set detail::current_mask() noexcept { return change_mask(SIG_BLOCK, {}); }
+}  // namespace detail
 
 signal_set pthread_sigmask(int how, const signal_set& signals, std::error_code& error) {
   error.clear();

@@ -9,13 +9,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
-#include <new>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include <sigpp/check.hpp>
 
 #include "errors.hpp"
+#include "mask.hpp"
 #include "platform/platform.hpp"
 #include "registry.hpp"
 
@@ -107,27 +108,21 @@ struct own_core_end {
 // --- fork ---------------------------------------------------------------------------------------
 
 constinit std::mutex waiting_for_handlers;
-constinit sigset_t mask_before_fork{};
+// Of the forking thread, where the kernel does not wipe our pages.
+constinit std::optional<all_blocked> fork_guard{};
 
 // The locks, so that the child finds the tables whole. Where the kernel does not wipe our pages no
 // signal may come in the child before we have.
 void before_fork() {
   waiting_for_handlers.lock();
   registry::instance().mutex().lock();
-  if (!wiped_by_kernel) {
-    sigset_t all;
-    sigfillset(&all);
-    sigset_t before;
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    mask_before_fork = before;
-  }
+  if (!wiped_by_kernel) fork_guard.emplace();
 }
 
 void after_fork_in_parent() {
-  const sigset_t mask = mask_before_fork;
+  fork_guard.reset();
   registry::instance().mutex().unlock();
   waiting_for_handlers.unlock();
-  if (!wiped_by_kernel) pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
 void after_fork_in_child() {
@@ -141,6 +136,7 @@ void after_fork_in_child() {
   main_core().forget_records(this_role == role::main ? main_core().running() : none);
   registry::instance().after_fork_in_child();
   this_own_core = nullptr;
+  process()->known.store(true);
   make_this_the_main_thread();
   after_fork_in_parent();
 }
@@ -172,18 +168,33 @@ void start_delivery() {
     throw_errno(ENOMEM, "signal", "atexit");
   }
   the_main_core = new dispatcher_core(*main);
+  state->known.store(true);
   shared.main.store(main, std::memory_order_release);
   shared.process.store(state, std::memory_order_release);
 }
 
 station& make_station() { return *map_zeros<station>(); }
 
+namespace {
+
+// A child that a system call made, and fork() did not: nobody has told us. Its one thread is the
+// main one. A lock that another thread of the parent held stays so; it is made anew where that is
+// possible.
+void be_born() {
+  this_role = role::unknown;
+  in_handler::release_this_thread();
+  in_handler::forget_this_thread();
+  main_core().forget_records({});
+  registry::instance().after_fork_in_child();
+  this_own_core = nullptr;
+  process()->known.store(true);
+}
+
+}  // namespace
+
 bool on_main_thread() {
-  // The second condition: a child of a raw fork system call, which no pthread_atfork hears of.
-  if (this_role != role::unknown &&
-      (process() == nullptr || main_core().station().attention.load() != nullptr)) {
-    return this_role == role::main;
-  }
+  if (process() != nullptr && !process()->known.load(std::memory_order_relaxed)) be_born();
+  if (this_role != role::unknown) return this_role == role::main;
   if (!platform::is_main_thread()) {
     this_role = role::other;
     return false;

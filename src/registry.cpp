@@ -36,7 +36,7 @@ struct sigaction our_action() noexcept {
 }
 
 struct sigaction native_action(const handler& h) noexcept {
-  if (h.is_foreign()) return *h.native_handle();
+  if (const struct sigaction* native = h.native_handle()) return *native;
   struct sigaction action {};
   action.sa_handler = h.is_ignore() ? SIG_IGN : SIG_DFL;
   sigemptyset(&action.sa_mask);
@@ -169,8 +169,9 @@ void registry::take_over(int signum, bool anew) {
 // ours: other code has replaced it, and that stays.
 bool registry::give_back(int signum) {
   const struct sigaction action = native_action(at(signum).slot);
-  if (signum == SIGPP_DOORBELL_SIGNAL) {  // our handler stays, and does what this one would
-    keep_previous(signum, action);
+  // If our handler is called all the same, as other code has put it back, it does what this would.
+  keep_previous(signum, action);
+  if (signum == SIGPP_DOORBELL_SIGNAL) {  // our handler stays
     shared.recorded[SIGPP_DOORBELL_SIGNAL].store(false);
     return true;
   }
@@ -229,6 +230,20 @@ handler registry::set(int signum, handler h) {
   if (!dropped.empty()) wait_for_handlers_in_progress();
   for (dispatcher_core* core : dropped) core->settle(signum);
   return previous;
+}
+
+// For what has been put in for a while. If other code has replaced our handler, that stays.
+void registry::restore_slot(int signum, const handler& put_in, handler before) {
+  std::vector<dispatcher_core*> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    if (at(signum).slot != put_in) return;
+    std::swap(at(signum).slot, before);
+    if (!wanted(at(signum)) && !delivery_ended()) give_back(signum);
+    dropped = drop_routes(signum);
+  }
+  if (!dropped.empty()) wait_for_handlers_in_progress();
+  for (dispatcher_core* core : dropped) core->settle(signum);
 }
 
 handler registry::get(int signum) {

@@ -11,9 +11,12 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include <sigpp/handler.hpp>
@@ -40,6 +43,8 @@ class registry {
 
   /// signal(): fills the slot; returns what was there. `signum` is catchable.
   handler set(int signum, handler h);
+  /// Puts `before` back into the slot if `put_in` is still there.
+  void restore_slot(int signum, const handler& put_in, handler before);
   /// getsignal(). `signum` is valid.
   handler get(int signum);
   /// siginterrupt().

@@ -9,17 +9,19 @@
 #include <sigpp/signal.hpp>
 
 #include "platform/platform.hpp"
+#include "registry.hpp"
 
 namespace sigpp::inline v1 {
 
 namespace {
 
-constinit std::atomic<bool> die_by_interrupt{false};
+// The process that shall; a child that it forks later shall not.
+constinit std::atomic<pid_t> die_by_interrupt{0};
 
 // The last function of this program or library that exit runs: after every atexit and every
 // destructor of the program's statics. Only then may the process die by the signal.
 [[gnu::destructor(101)]] void die_if_interrupted() {
-  if (!die_by_interrupt.load()) return;
+  if (die_by_interrupt.load() != getpid()) return;
   std::fflush(nullptr);  // exit would have done it after this function
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
@@ -41,18 +43,19 @@ void default_int_handler(int signum, const signal_info& info) {
 }
 
 detail::run_scope::run_scope() : installed_(getsignal(SIGINT).is_default()) {
+  die_by_interrupt.store(0);  // what an earlier run() ended with is over
   if (installed_) signal(SIGINT, default_int_handler);
 }
 
 detail::run_scope::~run_scope() {
   try {
-    if (installed_ && getsignal(SIGINT) == default_int_handler) signal(SIGINT, SIG_DFL);
+    if (installed_) registry::instance().restore_slot(SIGINT, default_int_handler, SIG_DFL);
   } catch (...) {  // a destructor does not throw; SIGINT stays ours
   }
 }
 
 int detail::interrupted_exit() noexcept {
-  die_by_interrupt.store(true);
+  die_by_interrupt.store(getpid());
   return 128 + SIGINT;
 }
 

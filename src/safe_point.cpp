@@ -10,6 +10,7 @@
 #include <sigpp/shield.hpp>
 
 #include "dispatcher_core.hpp"
+#include "mask.hpp"
 #include "platform/platform.hpp"
 #include "process.hpp"
 #include "registry.hpp"
@@ -25,15 +26,17 @@ constinit thread_local unsigned shields = 0;
 
 namespace {
 
-void set_waiting(bool main, unsigned value) {
-  if (!main) {
-    own_core()->station().waiting.store(value, std::memory_order_seq_cst);
-    return;
-  }
-  main_core().station().waiting.store(value, std::memory_order_seq_cst);
+template <class F>
+void for_each_core_here(F f) {
+  if (!on_main_thread()) return f(*own_core());
+  f(main_core());
   registry& all = registry::instance();
   if (!all.has_adopted()) return;
-  for (dispatcher_core* core : all.adopted()) core->station().waiting.store(value);
+  for (dispatcher_core* core : all.adopted()) f(*core);
+}
+
+void set_waiting(unsigned value) {
+  for_each_core_here([&](dispatcher_core& core) { core.station().waiting.store(value); });
 }
 
 }  // namespace
@@ -53,41 +56,39 @@ void run_pending() {
 }
 
 unsigned dispatch_here() {
-  attention.store(0, std::memory_order_seq_cst);
-  if (!on_main_thread()) return own_core()->dispatch();
-  if (const int error = process()->wakeup_error.exchange(0)) {
-    registry::instance().report_wakeup_error(error);
+  attention.exchange(0);  // not a store: what was written before it was raised is seen from here on
+  if (on_main_thread()) {
+    if (const int error = process()->wakeup_error.exchange(0)) {
+      registry::instance().report_wakeup_error(error);
+    }
   }
-  unsigned ran = main_core().dispatch();
-  registry& all = registry::instance();
-  if (all.has_adopted()) {
-    for (dispatcher_core* core : all.adopted()) ran += core->dispatch();
-  }
+  unsigned ran = 0;
+  for_each_core_here([&](dispatcher_core& core) { ran += core.dispatch(); });
   return ran;
 }
 
-waiting_mark::waiting_mark() : main_(on_main_thread()) { set_waiting(main_, 1); }
-waiting_mark::~waiting_mark() { set_waiting(main_, 0); }
+std::uint64_t put_aside_here() {
+  std::uint64_t sum = 0;
+  for_each_core_here([&](dispatcher_core& core) { sum += core.put_aside(); });
+  return sum;
+}
+
+waiting_mark::waiting_mark() { set_waiting(1); }
+waiting_mark::~waiting_mark() { set_waiting(0); }
 
 // Every signal is blocked between the look at attention and the wait, and the wait lets them in in
 // one step; so an arrival is either seen by the look or ends the wait. One that another thread
 // takes rings.
 void wait_for_attention(std::optional<steady_clock::time_point> deadline) {
-  sigset_t all;
-  sigset_t mask;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &mask);
-  sigset_t during = mask;
+  const all_blocked guard;
+  sigset_t during = guard.mask();
   sigdelset(&during, SIGPP_DOORBELL_SIGNAL);  // even if the program blocks it
-  {
-    const waiting_mark mark;
-    if (attention.load(std::memory_order_seq_cst) == 0) {
-      std::optional<nanoseconds> left;
-      if (deadline) left = std::max(*deadline - steady_clock::now(), nanoseconds::zero());
-      platform::wait_for_handler(during, left);
-    }
+  const waiting_mark mark;
+  if (attention.load(std::memory_order_seq_cst) == 0) {
+    std::optional<nanoseconds> left;
+    if (deadline) left = std::max(*deadline - steady_clock::now(), nanoseconds::zero());
+    platform::wait_for_handler(during, left);
   }
-  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
 }  // namespace detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 
 namespace sigpp::inline v1::detail {
@@ -16,6 +17,9 @@ extern constinit thread_local unsigned shields;
 /// many arrivals a handler was called. Throws what handlers throw.
 unsigned dispatch_here();
 
+/// How many arrivals have ever been put aside here because their handler was running.
+std::uint64_t put_aside_here();
+
 /// Blocks this thread, which has safe points, until attention is raised, or any signal handler has
 /// run on it, or `deadline` has passed. It may return early.
 void wait_for_attention(std::optional<std::chrono::steady_clock::time_point> deadline);
@@ -27,9 +31,6 @@ class waiting_mark {
   ~waiting_mark();
   waiting_mark(const waiting_mark&) = delete;
   waiting_mark& operator=(const waiting_mark&) = delete;
-
- private:
-  bool main_;
 };
 
 }  // namespace sigpp::inline v1::detail

@@ -17,7 +17,8 @@ namespace {
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
-void plain_sleep(steady_clock::time_point deadline) noexcept {
+// Not noexcept: pthread_cancel ends it by an exception of its own.
+void plain_sleep(steady_clock::time_point deadline) {
   const nanoseconds at = deadline.time_since_epoch();
   timespec t{};
   t.tv_sec = static_cast<time_t>(at.count() / 1'000'000'000);
@@ -48,7 +49,11 @@ void pause() {
     while (detail::attention.load() == 0) detail::wait_for_attention(std::nullopt);
     return;
   }
-  while (detail::dispatch_here() == 0) detail::wait_for_attention(std::nullopt);
+  // Inside a handler its own signal may come, which cannot run here; pause() ends all the same.
+  const std::uint64_t put_aside = detail::put_aside_here();
+  while (detail::dispatch_here() == 0 && detail::put_aside_here() == put_aside) {
+    detail::wait_for_attention(std::nullopt);
+  }
 }
 
 }  // namespace sigpp::inline v1

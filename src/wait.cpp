@@ -7,6 +7,7 @@
 
 #include "errors.hpp"
 #include "in_handler/delivery.hpp"
+#include "mask.hpp"
 #include "platform/platform.hpp"
 #include "process.hpp"
 #include "registry.hpp"
@@ -44,40 +45,33 @@ void hand_on(const siginfo_t& info) {
     // Other code has replaced our handler behind our back: it is that one's.
     return in_handler::os::send_again(info);
   }
-  in_handler::deliver(info, nullptr);
+  if (!in_handler::deliver(info, nullptr)) in_handler::os::send_again(info);
 }
 
 // The wait of a thread that runs handlers. 0: something else to do, or time to look at the clock.
 int wait_once(const signal_set& wanted, std::optional<nanoseconds> left, siginfo_t& info) {
   const detail::waiting_mark mark;  // before the look at what is caught: see registry::take_over
-  sigset_t all;
-  sigset_t mask;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &mask);
-  const sigset_t caught = caught_now(mask, wanted);
+  const detail::all_blocked guard;
+  const sigset_t mask_now = guard.mask();
+  const sigset_t caught = caught_now(mask_now, wanted);
   int taken = 0;
   // Attention that cannot be served now must not keep us from waiting.
   if (detail::attention.load(std::memory_order_seq_cst) == 0 || detail::is_deferred()) {
-    taken = platform::wait_for_signal(wanted.native(), caught, mask, left, info);
+    taken = platform::wait_for_signal(wanted.native(), caught, mask_now, left, info);
   }
   if (taken > 0 && !wanted.contains(taken)) {
     hand_on(info);
     taken = 0;
   }
-  ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
   return std::max(taken, 0);
 }
 
 // Of a thread that runs none.
 int plain_wait_once(const signal_set& wanted, std::optional<nanoseconds> left, siginfo_t& info) {
   sigset_t none;
-  sigset_t all;
-  sigset_t mask;
   sigemptyset(&none);
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &mask);
-  const int taken = platform::wait_for_signal(wanted.native(), none, mask, left, info);
-  ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  const detail::all_blocked guard;
+  const int taken = platform::wait_for_signal(wanted.native(), none, guard.mask(), left, info);
   return std::max(taken, 0);
 }
 

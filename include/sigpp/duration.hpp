@@ -24,11 +24,14 @@ constexpr std::chrono::nanoseconds to_nanoseconds(std::chrono::duration<Rep, Per
   }
   if (d < d.zero()) throw_bad_duration(function, "the duration is negative");
   using wide = std::chrono::duration<long double, std::nano>;
-  if (std::chrono::duration_cast<wide>(d) >=
-      wide{static_cast<long double>(std::numeric_limits<std::int64_t>::max())}) {
+  // 2^63 is not a long: the next above the largest, which itself is allowed.
+  if (std::chrono::duration_cast<wide>(d).count() >= 0x1p63L) {
     throw_bad_duration(function, "the duration is longer than 292 years");
   }
   return std::chrono::ceil<std::chrono::nanoseconds>(d);
 }
+
+/// Now and so much, or for ever. Throws nothing.
+SIGPP_EXPORT std::chrono::steady_clock::time_point deadline_after(std::chrono::nanoseconds length);
 
 }  // namespace sigpp::inline v1::detail

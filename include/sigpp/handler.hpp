@@ -10,7 +10,6 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
-#include <typeinfo>
 #include <utility>
 
 #include <sigpp/export.hpp>
@@ -35,7 +34,12 @@ class action {
   virtual void call(const signal_info& info) = 0;
   [[nodiscard]] virtual bool same_as(const action& other) const noexcept { return this == &other; }
   [[nodiscard]] virtual const struct sigaction* native() const noexcept { return nullptr; }
+  /// Says which type this is, without run-time type information.
+  [[nodiscard]] virtual const void* type() const noexcept { return nullptr; }
 };
+
+template <class F>
+inline constexpr char type_tag = 0;
 
 template <class F>
 class callable_action final : public action {
@@ -58,11 +62,12 @@ class callable_action final : public action {
   // Two handlers made from one plain function are the same handler; function objects have no `==`.
   [[nodiscard]] bool same_as(const action& other) const noexcept override {
     if constexpr (std::is_pointer_v<F>) {
-      return typeid(*this) == typeid(other) && f_ == static_cast<const callable_action&>(other).f_;
+      return other.type() == type() && f_ == static_cast<const callable_action&>(other).f_;
     } else {
       return this == &other;
     }
   }
+  [[nodiscard]] const void* type() const noexcept override { return &type_tag<F>; }
 
  private:
   F f_;
@@ -87,9 +92,13 @@ class handler {
   /// SIG_DFL.
   handler() noexcept = default;
 
-  /// SIG_DFL, SIG_IGN, or a plain function. Throws std::invalid_argument for SIG_ERR.
+  /// SIG_DFL, SIG_IGN, or a plain function. Throws std::invalid_argument for SIG_ERR
+  /// and SIG_HOLD.
   handler(void (*f)(int)) {  // NOLINT(google-explicit-constructor): signal(n, SIG_IGN) must read so
     if (f == SIG_ERR) throw_empty("SIG_ERR is not a handler");
+#ifdef SIG_HOLD
+    if (f == SIG_HOLD) throw_empty("SIG_HOLD is not a handler");
+#endif
     if (f == SIG_IGN) {
       kind_ = kind::ignore;
     } else if (f != SIG_DFL) {
@@ -138,15 +147,15 @@ class handler {
 
   /// Same kind, and the same function: copies of one handler, or one plain function.
   friend bool operator==(const handler& a, const handler& b) noexcept {
-    return a.kind_ == b.kind_ &&
-           (a.action_ == b.action_ || (a.action_ && b.action_ && a.action_->same_as(*b.action_)));
+    if (a.kind_ != b.kind_ || a.is_default() || a.is_ignore()) return a.kind_ == b.kind_;
+    return a.action_ == b.action_ || a.action_->same_as(*b.action_);
   }
 
   /// What other code installed, as `sigaction` gave it.
   SIGPP_EXPORT static handler from_native(const struct sigaction& native);
-  /// The other way round; nullptr unless is_foreign().
+  /// The other way round, mask and flags too; nullptr unless it comes from there.
   [[nodiscard]] const struct sigaction* native_handle() const noexcept {
-    return is_foreign() ? action_->native() : nullptr;
+    return action_ ? action_->native() : nullptr;
   }
 
  private:

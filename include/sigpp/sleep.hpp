@@ -1,7 +1,9 @@
 // Safe points that block: sleeping, and waiting for a signal.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <type_traits>
 
 #include <sigpp/check.hpp>
@@ -13,6 +15,18 @@ namespace sigpp::inline v1 {
 namespace detail {
 
 SIGPP_EXPORT void sleep_until_steady(std::chrono::steady_clock::time_point deadline);
+
+// By way of floating point, in which no time point overflows; at most 100 years, after which the
+// clock is asked again.
+template <class Clock, class Duration>
+std::chrono::nanoseconds time_left(std::chrono::time_point<Clock, Duration> deadline) {
+  using seconds = std::chrono::duration<long double>;
+  const seconds left = std::chrono::duration_cast<seconds>(deadline.time_since_epoch()) -
+                       std::chrono::duration_cast<seconds>(Clock::now().time_since_epoch());
+  if (std::isnan(left.count())) throw_bad_duration("sleep_until", "the deadline is not a number");
+  constexpr seconds most = std::chrono::hours{24 * 365 * 100};
+  return std::chrono::ceil<std::chrono::nanoseconds>(left < most ? std::max(left, -most) : most);
+}
 
 }  // namespace detail
 
@@ -27,13 +41,14 @@ SIGPP_EXPORT void sleep_until_steady(std::chrono::steady_clock::time_point deadl
 template <class Clock, class Duration>
 void sleep_until(std::chrono::time_point<Clock, Duration> deadline) {
   using std::chrono::steady_clock;
-  if constexpr (std::is_same_v<Clock, steady_clock>) {
-    detail::sleep_until_steady(std::chrono::ceil<steady_clock::duration>(deadline));
+  if constexpr (std::is_same_v<Clock, steady_clock> &&
+                std::is_same_v<Duration, steady_clock::duration>) {
+    detail::sleep_until_steady(deadline);
   } else {
     check();
-    for (auto left = deadline - Clock::now(); left > left.zero(); left = deadline - Clock::now()) {
-      detail::sleep_until_steady(steady_clock::now() +
-                                 std::chrono::ceil<std::chrono::nanoseconds>(left));
+    for (auto left = detail::time_left(deadline); left > left.zero();
+         left = detail::time_left(deadline)) {
+      detail::sleep_until_steady(detail::deadline_after(left));
     }
   }
 }
@@ -43,12 +58,7 @@ void sleep_until(std::chrono::time_point<Clock, Duration> deadline) {
 /// the handlers throw.
 template <class Rep, class Period>
 void sleep_for(std::chrono::duration<Rep, Period> duration) {
-  using std::chrono::steady_clock;
-  const auto length = detail::to_nanoseconds(duration, "sleep_for");
-  const auto now = steady_clock::now();
-  detail::sleep_until_steady(length < steady_clock::time_point::max() - now
-                                 ? now + length
-                                 : steady_clock::time_point::max());
+  detail::sleep_until_steady(detail::deadline_after(detail::to_nanoseconds(duration, "sleep_for")));
 }
 
 /// Waits until a handler has run. One that is pending when it is called counts: pause() runs it and

@@ -18,7 +18,6 @@ SIGPP_EXPORT std::optional<signal_info> wait_for(
     const signal_set& signals, std::optional<std::chrono::steady_clock::time_point> deadline,
     std::error_code& error);
 SIGPP_EXPORT [[noreturn]] void throw_wait(const char* function, std::error_code error);
-SIGPP_EXPORT std::chrono::steady_clock::time_point deadline_after(std::chrono::nanoseconds length);
 
 }  // namespace detail
 

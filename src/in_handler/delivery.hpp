@@ -29,6 +29,10 @@ struct route {
 
 /// What else a forked child must not share with its parent; in such pages, too.
 struct process_state {
+  /// Set while this process knows of itself: cleared in a child that no pthread_atfork has heard
+  /// of.
+  std::atomic<bool> known;
+
   /// See signal_statistics. The handler counts what it receives, the dispatchers the rest.
   struct counters {
     std::atomic<std::uint64_t> received, handled, merged, discarded, reraised, refused;
@@ -73,8 +77,9 @@ static_assert(std::atomic<bool>::is_always_lock_free);
 extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noexcept;
 
 /// Puts an arrival where it is wanted: the handler's work, for a thread that has taken the signal
-/// by a system call instead. `context`: of the handler, or null. In the handler zone.
-void deliver(const siginfo_t& info, void* context) noexcept;
+/// by a system call instead. `context`: of the handler, or null. false: nobody wants it. In the
+/// handler zone.
+bool deliver(const siginfo_t& info, void* context) noexcept;
 
 /// Raises the attention of the station's thread, and rings it if it waits. In the handler zone.
 void wake(station& to) noexcept;

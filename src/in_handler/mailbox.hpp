@@ -9,8 +9,7 @@
 //   2. After post() returns `stored` or `merged`, a take() that begins later finds the arrival, or
 //   one
 //      of the same signal that stands for it. Nothing is dropped.
-//   3. Records come out in the order of their tickets. One whose writer has not finished holds back
-//      those behind it; the writer raises attention when it has.
+//   3. Records come out in the order of their tickets.
 #pragma once
 
 #include <signal.h>
@@ -80,12 +79,23 @@ class mailbox {
     return tail > head ? tail - head : 0;
   }
 
+  /// At most how many records, and merged arrivals without one, there are now.
+  [[nodiscard]] std::uint64_t backlog() const noexcept {
+    return size() + (any_merged_.load(std::memory_order_relaxed) != 0 ? signals : 0);
+  }
+
   /// The oldest record, left in place; false if there is none. Not in handlers, one thread at a
   /// time.
-  bool peek(record& oldest) noexcept {
+  /// `wait` is called while its writer, a handler on another thread, has not finished: those behind
+  /// it must neither pass it nor wait for the next safe point.
+  template <class Wait>
+  bool peek(record& oldest, Wait wait) {
     const std::uint64_t ticket = head_.load(std::memory_order_relaxed);
     const slot& at = slots_[ticket % capacity];
-    if (at.turn.load(std::memory_order_acquire) != full(ticket)) return peek_merged(oldest);
+    while (at.turn.load(std::memory_order_acquire) != full(ticket)) {
+      if (tail_.load(std::memory_order_acquire) == ticket) return peek_merged(oldest);
+      wait();
+    }
     copy_words(&oldest, &at.what, sizeof oldest);
     return true;
   }
@@ -138,8 +148,7 @@ class mailbox {
   // Arrivals that no record in the ring stands for, once the ring has none left.
   bool peek_merged(record& oldest) noexcept {
     if (any_merged_.load(std::memory_order_relaxed) == 0) return false;
-    any_merged_.store(0,
-                      std::memory_order_seq_cst);  // before the look, so that a later one is seen
+    any_merged_.exchange(0);  // before the look, so that a later one is seen
     for (std::size_t n = 1; n < signals; ++n) {
       const std::uint32_t count = merged_[n].load(std::memory_order_seq_cst);
       if (count == 0) continue;

@@ -24,6 +24,8 @@ namespace {
 // Set once `held` has a signal in it.
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool holding = false;
 [[gnu::tls_model("initial-exec")]] constinit thread_local sigset_t held{};
+// The program blocks the doorbell here; let in to release, and blocked again then.
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool bell_let_in = false;
 
 // Queued signals may not merge, so when the queue is crowded this thread takes no more of them
 // until the queue has drained: the kernel keeps them, and refuses the sender when its own queue is
@@ -44,6 +46,10 @@ void hold_back(process_state& process, void* context) noexcept {
     sigaddset(&mask, n);
     sigaddset(&held, n);
   }
+  if (sigismember(&mask, SIGPP_DOORBELL_SIGNAL) == 1) {
+    sigdelset(&mask, SIGPP_DOORBELL_SIGNAL);  // sigdelset: POSIX.1-2017 2.4.3
+    bell_let_in = true;
+  }
   holding = true;
   process.any_held.store(1);
 }
@@ -52,9 +58,10 @@ void release(void* context) noexcept {
   if (!holding) return;
   sigset_t& mask = os::interrupted_mask(context);
   for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
-    if (sigismember(&held, n) == 1) sigdelset(&mask, n);  // sigdelset: POSIX.1-2017 2.4.3
+    if (sigismember(&held, n) == 1) sigdelset(&mask, n);
   }
-  holding = false;
+  if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
+  holding = bell_let_in = false;
 }
 
 void append(char*& at, const char* end, const char* text) noexcept {
@@ -100,12 +107,17 @@ void report_fault(const siginfo_t& info, const void* context) noexcept {
   static_cast<void>(!write(STDERR_FILENO, text, static_cast<std::size_t>(at - text)));
 }
 
-// Blocked now, by our full mask: the default action happens at the return from this handler.
+// The action becomes the default one, and happens now. Returns if that is to do nothing, or to stop
+// and go on, or if this is process 1, which no default action kills.
 void take_default(const siginfo_t& info) noexcept {
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
   sigaction(info.si_signo, &action, nullptr);  // sigaction: POSIX.1-2017 2.4.3
   os::send_again_to_this_thread(info);
+  sigset_t one;
+  sigemptyset(&one);
+  sigaddset(&one, info.si_signo);
+  pthread_sigmask(SIG_UNBLOCK, &one, nullptr);  // pthread_sigmask: POSIX.1-2017 2.4.3
 }
 
 // As if the kernel had called the handler that was there before sigpp: its mask, its flags.
@@ -118,7 +130,7 @@ void call_previous(const struct sigaction& before, siginfo_t* info, void* contex
   if ((before.sa_flags & static_cast<int>(SA_RESETHAND)) != 0) {
     shared.previous[static_cast<std::size_t>(info->si_signo)].store(nullptr);
   }
-  pthread_sigmask(SIG_SETMASK, &mask, nullptr);  // pthread_sigmask: POSIX.1-2017 2.4.3
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
   if ((before.sa_flags & SA_SIGINFO) != 0) {
     before.sa_sigaction(info->si_signo, info, context);
   } else {
@@ -139,8 +151,13 @@ void pass_on(siginfo_t* info, void* context, bool fault) noexcept {
   } else if (fault) {
     if (shared.recorded[n].load(std::memory_order_relaxed)) report_fault(*info, context);
     take_default(*info);
+    _exit(128 + info->si_signo);  // _exit: POSIX.1-2017 2.4.3; going on would fault again, or worse
   } else if (!plain || before->sa_handler != SIG_IGN) {
+    struct sigaction ours {};
+    sigaction(info->si_signo, nullptr, &ours);
     take_default(*info);
+    // Its death, as process 1, shall not be the end of the doorbell.
+    if (info->si_signo == SIGPP_DOORBELL_SIGNAL) sigaction(info->si_signo, &ours, nullptr);
   }
 }
 
@@ -168,12 +185,11 @@ void write_wakeup(process_state& process, int signum) noexcept {
 
 // false: it is not for sigpp.
 bool on_doorbell(const siginfo_t& info, void* context) noexcept {
+  release(context);  // whoever has rung; a signal of the user's may have swallowed our own ring
   const os::arrival kind = os::kind_of_doorbell(info);
-  if (kind != os::arrival::users) release(context);
   if (kind == os::arrival::ring) return true;
   if (shared.recorded[SIGPP_DOORBELL_SIGNAL].load(std::memory_order_relaxed)) {
-    deliver(info, context);
-    return true;
+    return deliver(info, context);
   }
   return kind == os::arrival::either;
 }
@@ -182,7 +198,11 @@ bool on_doorbell(const siginfo_t& info, void* context) noexcept {
 
 void wake(station& to) noexcept {
   // Attention, then waiting; the dispatcher does it the other way round, so one of the two sees.
-  std::atomic<unsigned>* const attention = to.attention.load(std::memory_order_acquire);
+  std::atomic<unsigned>* attention = to.attention.load(std::memory_order_acquire);
+  if (attention == nullptr) {  // its thread may be making itself known: see set_thread_here()
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    attention = to.attention.load(std::memory_order_acquire);
+  }
   if (attention == nullptr || attention == &detail::attention) {
     detail::attention.store(1, std::memory_order_relaxed);
     return;
@@ -191,7 +211,7 @@ void wake(station& to) noexcept {
   if (to.waiting.load(std::memory_order_seq_cst) != 0) os::ring(to.thread);
 }
 
-void deliver(const siginfo_t& info, void* context) noexcept {
+bool deliver(const siginfo_t& info, void* context) noexcept {
   process_state& process = *shared.process.load(std::memory_order_acquire);
   const auto n = static_cast<std::size_t>(info.si_signo);
   auto& counts = process.counts[n];
@@ -204,36 +224,38 @@ void deliver(const siginfo_t& info, void* context) noexcept {
 
   const bool queued = info.si_signo >= shared.first_queued && info.si_signo <= shared.last_queued;
   bool wanted = false;
+  bool stored = false;
   bool crowded = false;
   for (route* at = shared.routes[n].load(std::memory_order_acquire); at != nullptr;
        at = at->next.load(std::memory_order_acquire)) {
     station* const to = at->to.load(std::memory_order_acquire);
     if (to == nullptr) continue;
+    wanted = true;
     const mailbox::posted posted = to->queue.post(arrival, queued);
     crowded =
         crowded || posted == mailbox::posted::stored_crowded || posted == mailbox::posted::refused;
     if (posted == mailbox::posted::refused) {
-      if (wanted) counts.refused.fetch_add(1, std::memory_order_relaxed);
+      if (stored) counts.refused.fetch_add(1, std::memory_order_relaxed);
       continue;
     }
-    wanted = true;
+    stored = true;
     counts.received.fetch_add(1, std::memory_order_relaxed);
   }
+  if (!wanted) return false;
   // Before the dispatcher looks, which releases the threads that hold back.
   if (queued && crowded && context != nullptr) hold_back(process, context);
-  if (wanted) {
-    for (route* at = shared.routes[n].load(std::memory_order_acquire); at != nullptr;
-         at = at->next.load(std::memory_order_acquire)) {
-      station* const to = at->to.load(std::memory_order_acquire);
-      if (to != nullptr) wake(*to);
-    }
+  for (route* at = shared.routes[n].load(std::memory_order_acquire); at != nullptr;
+       at = at->next.load(std::memory_order_acquire)) {
+    station* const to = at->to.load(std::memory_order_acquire);
+    if (to != nullptr) wake(*to);
+  }
+  if (stored) {
     write_wakeup(process, info.si_signo);
-    return;
+  } else {  // no room at all: back to the kernel, to come again when this thread takes it again
+    while (!os::send_again_to_this_thread(info)) {  // its queue had room for this very record
+    }
   }
-  // There was no room, or its action has changed at this very moment: to the kernel, which gives it
-  // to whom it belongs when this handler has returned.
-  while (!os::send_again_to_this_thread(info)) {  // its queue had room for this very record
-  }
+  return true;
 }
 
 os::thread_id this_thread() noexcept {
@@ -247,9 +269,16 @@ sigset_t* held_on_this_thread() noexcept { return holding ? &held : nullptr; }
 
 void release_this_thread() noexcept {
   if (!holding) return;
-  const sigset_t mask = held;  // the handler cannot change it: what it holds is blocked here
-  holding = false;
-  pthread_sigmask(SIG_UNBLOCK, &mask, nullptr);
+  sigset_t all;
+  sigset_t mask;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &mask);  // no handler may hold back more meanwhile
+  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
+    if (sigismember(&held, n) == 1) sigdelset(&mask, n);
+  }
+  if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
+  holding = bell_let_in = false;
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
 extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noexcept {
@@ -259,11 +288,11 @@ extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noex
   auto& running = process.running[process.generation.load() & 1U];
   running.fetch_add(1);
   const bool fault = os::raised_by_instruction(*info);
-  bool ours = !fault;
+  bool ours = false;
   if (signum == SIGPP_DOORBELL_SIGNAL) {
     ours = on_doorbell(*info, context);
   } else if (!fault) {
-    deliver(*info, context);
+    ours = deliver(*info, context);  // false: other code has put our handler back after we left
   }
   running.fetch_sub(1);
   if (!ours) pass_on(info, context, fault);  // it may not return

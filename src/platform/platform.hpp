@@ -35,14 +35,13 @@ bool doorbell_can_be_shared() noexcept;
 
 /// Blocks with the signal mask `mask`, set and taken back in one step with the blocking, until a
 /// handler has run (true) or `timeout` has passed (false).
-bool wait_for_handler(const sigset_t& mask,
-                      std::optional<std::chrono::nanoseconds> timeout) noexcept;
+bool wait_for_handler(const sigset_t& mask, std::optional<std::chrono::nanoseconds> timeout);
 
 /// Called with every signal blocked. Takes a pending one of `wanted`, or of `caught` where the
 /// system can; else blocks, with the mask `mask` for all other signals, until there is one, or a
 /// handler has run (-1), or `timeout` has passed (0). Returns the number.
 int wait_for_signal(const sigset_t& wanted, const sigset_t& caught, const sigset_t& mask,
-                    std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info) noexcept;
+                    std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info);
 
 /// "function(arguments)+0x1c" of an instruction; empty if it cannot be told.
 std::string symbol_at(const void* instruction);

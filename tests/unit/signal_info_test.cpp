@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <ctime>
 #include <optional>
 #include <thread>
 
@@ -89,6 +90,17 @@ TEST(signal_info, tells_where_the_thread_was) {
     }).join();
   });
   EXPECT_EQ(there.thread(), worker);
+}
+
+TEST(signal_info, names_the_function_that_was_interrupted) {
+  const signal_info info = arrival_of(SIGALRM, [] {
+    sigpp::setitimer(ITIMER_REAL, std::chrono::milliseconds(1));
+    const timespec hour{3600, 0};
+    nanosleep(&hour, nullptr);  // the signal ends it
+  });
+  if (!info.thread()) GTEST_SKIP() << "this build's platform does not know where it was";
+  EXPECT_NE(info.symbol().find("nanosleep"), std::string::npos) << info.symbol();
+  EXPECT_EQ(signal_info(SIGALRM).symbol(), "");
 }
 
 TEST(signal_info, made_by_hand_knows_the_number_only) {

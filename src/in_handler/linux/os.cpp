@@ -9,6 +9,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <atomic>
+
 namespace sigpp::inline v1::in_handler::os {
 
 namespace {
@@ -24,6 +26,9 @@ constexpr long kernel_sigset_size = _NSIG / 8;
 bool lost_its_origin(const siginfo_t& info) noexcept {
   return info.si_code == SI_USER && info.si_pid == 0;
 }
+
+// A sandbox has refused rt_tgsigqueueinfo: rings look like signals of the program's own.
+constinit std::atomic<bool> rings_are_plain{false};
 
 // syscall: glibc manual 26.6, "AS-Safe". getpid: POSIX.1-2017 2.4.3.
 bool queue_to_thread(thread_id thread, const siginfo_t& info) noexcept {
@@ -42,12 +47,15 @@ void ring(thread_id thread) noexcept {
   siginfo_t info{};
   info.si_signo = SIGPP_DOORBELL_SIGNAL;
   info.si_code = doorbell_code;
-  queue_to_thread(thread, info);
+  if (queue_to_thread(thread, info) || errno == ESRCH) return;
+  rings_are_plain.store(true);
+  syscall(SYS_tgkill, getpid(), static_cast<pid_t>(thread), SIGPP_DOORBELL_SIGNAL);
 }
 
 arrival kind_of_doorbell(const siginfo_t& info) noexcept {
   if (info.si_code == doorbell_code) return arrival::ring;
-  return lost_its_origin(info) ? arrival::either : arrival::users;
+  const bool plain = rings_are_plain.load() && info.si_code == SI_TKILL;
+  return plain || lost_its_origin(info) ? arrival::either : arrival::users;
 }
 
 bool raised_by_instruction(const siginfo_t& info) noexcept {
@@ -97,7 +105,10 @@ void send_again(const siginfo_t& info) noexcept {
 }
 
 bool send_again_to_this_thread(const siginfo_t& info) noexcept {
-  return queue_to_thread(current_thread(), info);
+  const thread_id self = current_thread();
+  if (queue_to_thread(self, info)) return true;
+  return errno != EAGAIN &&
+         syscall(SYS_tgkill, getpid(), static_cast<pid_t>(self), info.si_signo) == 0;
 }
 
 void take_back_sigpipe() noexcept {

@@ -46,8 +46,7 @@ int set_action(int signum, const struct sigaction* action, struct sigaction* old
 
 bool doorbell_can_be_shared() noexcept { return true; }  // by its si_code
 
-bool wait_for_handler(const sigset_t& mask,
-                      std::optional<std::chrono::nanoseconds> timeout) noexcept {
+bool wait_for_handler(const sigset_t& mask, std::optional<std::chrono::nanoseconds> timeout) {
   timespec limit{};
   if (timeout) {
     limit.tv_sec = timeout->count() / 1'000'000'000;
@@ -57,7 +56,7 @@ bool wait_for_handler(const sigset_t& mask,
 }
 
 int wait_for_signal(const sigset_t& wanted, const sigset_t& caught, const sigset_t& mask,
-                    std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info) noexcept {
+                    std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info) {
   sigset_t both;
   sigset_t blocked;
   sigorset(&both, &wanted, &caught);

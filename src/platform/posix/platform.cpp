@@ -38,8 +38,7 @@ int set_action(int signum, const struct sigaction* action, struct sigaction* old
 
 bool doorbell_can_be_shared() noexcept { return false; }
 
-bool wait_for_handler(const sigset_t& mask,
-                      std::optional<std::chrono::nanoseconds> timeout) noexcept {
+bool wait_for_handler(const sigset_t& mask, std::optional<std::chrono::nanoseconds> timeout) {
   timespec limit{};
   if (timeout) {
     // POSIX lets pselect refuse more than 31 days; the caller goes on with what is left.
@@ -55,7 +54,7 @@ bool wait_for_handler(const sigset_t& mask,
 // another thread may be quicker, so with a doorbell of our own behind it, which ends the call
 // anyway.
 int wait_for_signal(const sigset_t& wanted, const sigset_t&, const sigset_t& mask,
-                    std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info) noexcept {
+                    std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info) {
   using std::chrono::steady_clock;
   constexpr std::chrono::nanoseconds look_again = std::chrono::milliseconds(10);
   const auto start = steady_clock::now();
