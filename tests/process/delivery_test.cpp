@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -390,5 +391,90 @@ TEST(delivery, a_stack_without_room_is_no_matter_if_there_is_an_alternate_one) {
   sigaltstack(&stack, nullptr);
 }
 #endif
+
+TEST(delivery, a_safe_point_returns_although_signals_keep_coming) {
+  int calls = 0;
+  sigpp::signal(SIGUSR1, [&] {
+    ++calls;
+    ::raise(SIGUSR1);  // there is always one more
+  });
+  ::raise(SIGUSR1);
+  for (int i = 1; i <= 100; ++i) {
+    sigpp::check();
+    EXPECT_EQ(calls, i) << "what comes meanwhile is for the next safe point";
+  }
+  sigpp::sleep_for(1ms);
+  EXPECT_GT(calls, 100) << "and is not forgotten";
+}
+
+TEST(delivery, pause_in_a_handler_ends_when_its_own_signal_comes) {
+  int calls = 0;
+  sigpp::signal(SIGALRM, [&] {
+    if (++calls > 1) return;
+    sigpp::setitimer(ITIMER_REAL, 1ms);
+    sigpp::pause();
+  });
+  sigpp::raise_signal(SIGALRM);
+  while (calls < 2) sigpp::check();
+}
+
+TEST(delivery, raise_signal_has_run_the_handler_although_other_threads_are_recording) {
+  std::atomic<bool> stop{false};
+  sigpp::signal(SIGUSR2, [] {});
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      while (!stop) ::raise(SIGUSR2);
+    });
+  }
+  int calls = 0;
+  sigpp::signal(SIGUSR1, [&] { ++calls; });
+  for (int i = 1; i <= support::trials(100'000); ++i) {
+    sigpp::raise_signal(SIGUSR1);
+    ASSERT_EQ(calls, i);
+  }
+  stop = true;
+  for (auto& thread : threads) thread.join();
+}
+
+TEST(delivery, a_deadline_may_be_any_time_point) {
+  using std::chrono::steady_clock;
+  using std::chrono::sys_days;
+  using std::chrono::system_clock;
+  using seconds = std::chrono::duration<double>;
+  sigpp::sleep_until(system_clock::time_point::min());
+  sigpp::sleep_until(steady_clock::time_point::min());
+  sigpp::sleep_until(sys_days{std::chrono::year{1600} / 1 / 1});
+  sigpp::sleep_until(std::chrono::time_point<system_clock, std::chrono::hours>::min());
+  struct woken {};
+  sigpp::signal(SIGALRM, [] { throw woken{}; });
+  const auto lasts = [](auto deadline) {
+    sigpp::setitimer(ITIMER_REAL, 1ms);
+    EXPECT_THROW(sigpp::sleep_until(deadline), woken);
+  };
+  lasts(system_clock::time_point::max());
+  lasts(sys_days{std::chrono::year{9999} / 1 / 1});
+  lasts(std::chrono::time_point<steady_clock, std::chrono::hours>::max());
+  lasts(std::chrono::time_point<system_clock, seconds>(seconds(1e300)));
+  lasts(std::chrono::file_clock::time_point::max());
+  const auto nan = std::chrono::time_point<system_clock, seconds>(seconds(std::nan("")));
+  support::expect_system_error([&] { sigpp::sleep_until(nan); }, std::errc::invalid_argument);
+}
+
+TEST(delivery, pthread_cancel_ends_a_sleep) {
+  std::atomic<bool> begun{false};
+  pthread_t thread{};
+  const auto body = [](void* flag) -> void* {
+    static_cast<std::atomic<bool>*>(flag)->store(true);
+    sigpp::sleep_for(1h);
+    return nullptr;
+  };
+  ASSERT_EQ(pthread_create(&thread, nullptr, body, &begun), 0);
+  while (!begun) std::this_thread::yield();
+  pthread_cancel(thread);
+  void* result = nullptr;
+  pthread_join(thread, &result);
+  EXPECT_EQ(result, PTHREAD_CANCELED);
+}
 
 }  // namespace

@@ -229,4 +229,26 @@ TEST(run, the_default_handler_is_a_handler_like_any) {
   EXPECT_THROW(sigpp::getsignal(SIGUSR1)(SIGUSR1), sigpp::keyboard_interrupt);
 }
 
+TEST(run, a_child_that_is_forked_later_does_not_die_by_it) {
+  const outcome result = outcome_of([] {
+    const int code = sigpp::run([] { sigpp::raise_signal(SIGINT); });
+    const pid_t child = fork();
+    if (child == 0) std::exit(7);
+    int status = 0;
+    waitpid(child, &status, 0);
+    std::printf("%s", describe_status(status).c_str());
+    std::exit(code);
+  });
+  EXPECT_EQ(result.output, exited(7));
+  EXPECT_EQ(result.status, killed_by(SIGINT));
+}
+
+TEST(run, a_second_one_starts_afresh) {
+  const outcome result = outcome_of([] {
+    EXPECT_EQ(sigpp::run([] { sigpp::raise_signal(SIGINT); }), 130);
+    std::exit(sigpp::run([] { return 6; }));
+  });
+  EXPECT_EQ(result.status, exited(6));
+}
+
 }  // namespace

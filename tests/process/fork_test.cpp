@@ -132,4 +132,30 @@ TEST(fork, a_signal_to_the_child_is_never_seen_by_the_parent) {
   EXPECT_EQ(sigpp::statistics().received, 0U);
 }
 
+TEST(fork, one_that_tells_nobody_starts_with_nothing_of_its_parents) {
+#ifdef SIGPP_TEST_POSIX_PLATFORM
+  GTEST_SKIP() << "without pages that the kernel wipes, only fork() is noticed";
+#endif
+  int calls = 0;
+  sigpp::signal(SIGUSR1, [&] {
+    if (++calls > 1) return;
+    for (int i = 0; i < 3; ++i) sigpp::raise_signal(SIGUSR1);  // three wait for this one to end
+    EXPECT_EQ(describe_status([&] {
+                const pid_t child = _Fork();
+                if (child == 0) {
+                  calls = 0;
+                  sigpp::signal(SIGUSR2, [&] { calls = 100; });
+                  std::thread([] { ::raise(SIGUSR2); }).join();
+                  sigpp::check();
+                  _exit(calls == 100 ? 0 : 1);
+                }
+                int status = 0;
+                waitpid(child, &status, 0);
+                return status;
+              }()),
+              exited(0));
+  });
+  sigpp::raise_signal(SIGUSR1);
+}
+
 }  // namespace

@@ -105,6 +105,9 @@ TEST(registration, a_refusal_changes_nothing) {
   sigpp::signal(SIGUSR1, [&] { ++calls; });
   EXPECT_THROW(sigpp::signal(SIGUSR1, std::function<void()>{}), std::invalid_argument);
   EXPECT_THROW(sigpp::signal(SIGUSR1, SIG_ERR), std::invalid_argument);
+#ifdef SIG_HOLD
+  EXPECT_THROW(sigpp::signal(SIGUSR1, SIG_HOLD), std::invalid_argument);
+#endif
   sigpp::raise_signal(SIGUSR1);
   EXPECT_EQ(calls, 1);
 }
@@ -279,6 +282,58 @@ TEST(registration, the_doorbell_signal_can_be_the_programs_own) {
   } catch (const std::system_error& refused) {
     EXPECT_NE(std::string(refused.what()).find("doorbell"), std::string::npos);
   }
+}
+
+// What system() and readline do, with signal() on another thread in between.
+TEST(registration, a_handler_that_other_code_puts_back_behind_us_does_what_was_asked_for) {
+  SKIP_UNDER_TSAN();
+  const auto put_back_after = [](auto change) {
+    sigpp::signal(SIGTERM, [] {});
+    struct sigaction saved {};
+    sigaction(SIGTERM, nullptr, &saved);
+    change();
+    sigaction(SIGTERM, &saved, nullptr);
+    ::raise(SIGTERM);
+    sigpp::check();
+  };
+  EXPECT_EQ(support::describe_status(support::status_of([&] {
+              put_back_after([] { sigpp::signal(SIGTERM, SIG_DFL); });
+              return 0;
+            })),
+            support::killed_by(SIGTERM));
+  put_back_after([] { sigpp::signal(SIGTERM, SIG_IGN); });
+  put_back_after([] { sigpp::signal(SIGTERM, SIG_IGN); });
+}
+
+TEST(registration, the_default_action_is_put_back_with_its_flags) {
+  struct sigaction action {};
+  action.sa_handler = SIG_DFL;
+  action.sa_flags = SA_NOCLDWAIT | SA_NOCLDSTOP;
+  sigaction(SIGCHLD, &action, nullptr);
+  const auto before = sigpp::signal(SIGCHLD, [] {});
+  EXPECT_EQ(before, SIG_DFL);
+  sigpp::signal(SIGCHLD, before);
+  sigaction(SIGCHLD, nullptr, &action);
+  EXPECT_EQ(action.sa_flags & (SA_NOCLDWAIT | SA_NOCLDSTOP), SA_NOCLDWAIT | SA_NOCLDSTOP);
+}
+
+TEST(registration, before_the_main_thread_has_ever_been_here) {
+  EXPECT_EQ(support::describe_status(support::status_of([] {
+              std::atomic<int> rounds{0};
+              std::vector<std::thread> threads;
+              for (int t = 0; t < 3; ++t) {
+                threads.emplace_back([&] {
+                  for (int i = 0; i < 2'000; ++i) {
+                    sigpp::signal(SIGUSR1, [] {});
+                    sigpp::signal(SIGUSR1, SIG_IGN);
+                    ++rounds;
+                  }
+                });
+              }
+              for (auto& thread : threads) thread.join();
+              return rounds == 6'000 ? 0 : 1;
+            })),
+            support::exited(0));
 }
 
 }  // namespace

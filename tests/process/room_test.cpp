@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -173,6 +175,79 @@ TEST(room, signals_that_wait_for_their_own_handler_merge_or_wait_too) {
   sigpp::raise_signal(SIGRTMIN);
   while (got.size() < 10'001) sigpp::check();
   for (int i = 0; i < 10'000; ++i) ASSERT_EQ(got[static_cast<std::size_t>(i) + 1], i);
+}
+
+bool is_blocked(int signum) {
+  sigset_t mask;
+  pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+  return sigismember(&mask, signum) == 1;
+}
+
+// Fills the queue from a thread until that thread is held back, drains it, and expects the thread
+// to take queued signals again.
+void expect_release(const std::function<void()>& before, const std::function<void()>& while_held) {
+  std::atomic<int> step{0};
+  int got = 0;
+  sigpp::signal(SIGRTMIN, [&] { ++got; });
+  sigpp::check();
+  int sent = 0;
+  bool blocked_after = true;
+  std::thread worker([&] {
+    before();
+    sigval value{};
+    while (!is_blocked(SIGRTMIN)) {
+      ASSERT_EQ(pthread_sigqueue(pthread_self(), SIGRTMIN, value), 0);
+      ++sent;
+    }
+    while_held();
+    step = 1;
+    while (step != 2) std::this_thread::yield();
+    while (is_blocked(SIGRTMIN)) std::this_thread::yield();  // a hang is the failure
+    blocked_after = is_blocked(SIGRTMIN);
+  });
+  while (step != 1) std::this_thread::yield();
+  while (got < sent) sigpp::check();
+  step = 2;
+  worker.join();
+  EXPECT_FALSE(blocked_after);
+}
+
+TEST(room, a_thread_that_was_held_back_takes_queued_signals_again) {
+  expect_release([] {}, [] {});
+}
+
+TEST(room, so_does_one_that_blocks_the_doorbell) {
+  const auto block = [] {
+    const sigset_t mask = sigpp::signal_set{SIGPP_TEST_DOORBELL}.native();
+    pthread_sigmask(SIG_BLOCK, &mask, nullptr);
+  };
+  expect_release(block, [] {});
+}
+
+TEST(room, so_does_the_main_thread_when_it_waits_inside_a_handler) {
+  int got = 0;
+  int sent = 1;
+  sigpp::signal(SIGUSR1, [] {});
+  sigpp::signal(SIGRTMIN, [&] {
+    if (++got > 1) return;
+    for (; !is_blocked(SIGRTMIN); ++sent) {
+      sigval value{};
+      ASSERT_EQ(sigqueue(getpid(), SIGRTMIN, value), 0);
+      sigpp::check();
+    }
+    // Woken from its waits by rings, which release.
+    std::atomic<bool> done{false};
+    std::thread worker([&] {
+      for (int i = 0; i < 200; ++i) ::raise(SIGUSR1);
+      done = true;
+    });
+    while (!done) sigpp::sleep_for(std::chrono::microseconds(100));
+    worker.join();
+  });
+  sigval value{};
+  ASSERT_EQ(sigqueue(getpid(), SIGRTMIN, value), 0);
+  while (got < sent) sigpp::check();
+  EXPECT_FALSE(is_blocked(SIGRTMIN));
 }
 
 }  // namespace
