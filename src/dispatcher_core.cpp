@@ -26,21 +26,16 @@ bool is_queued(int signum) noexcept {
   return signum >= in_handler::shared.first_queued && signum <= in_handler::shared.last_queued;
 }
 
-// A queue has room again: let the threads that held back take queued signals.
-void release_held_threads(const mailbox& queue) noexcept {
-  process_state& state = *process();
-  if (state.any_held.load(std::memory_order_relaxed) == 0) return;
-  if (queue.size() >= mailbox::drained_at) return;
-  state.any_held.exchange(0);
-  in_handler::release_this_thread();
-  for (auto& entry : state.held_threads) {
-    if (entry.load() == 0) continue;
-    if (const auto thread = entry.exchange(0); thread != 0) in_handler::os::ring(thread);
-  }
-}
-
 process_state::counters& counts_of(const record& arrival) noexcept {
   return process()->counts[static_cast<std::size_t>(arrival.info.si_signo)];
+}
+
+// Of the dispatchers that got the arrival, has none dealt with it yet? From now on one has. Of old
+// ones, which a later one has displaced, that is forgotten.
+bool deal_with(const record& arrival) noexcept {
+  if (arrival.id == 0) return true;
+  auto& all = process()->dealt_with;
+  return all[arrival.id % all.size()].exchange(arrival.id) != arrival.id;
 }
 
 // For an arrival that no function here waits for any more.
@@ -51,6 +46,10 @@ void dispose(const record& arrival) {
       counts.discarded.fetch_add(1, std::memory_order_relaxed);
       break;
     case registry::orphan::raise_again:
+      if (!deal_with(arrival)) {
+        counts.discarded.fetch_add(1, std::memory_order_relaxed);
+        break;
+      }
       counts.reraised.fetch_add(1, std::memory_order_relaxed);
       in_handler::os::send_again(arrival.info);
       break;
@@ -90,6 +89,17 @@ class running_mark {
   int signum_;
 };
 
+class dispatch_mark {
+ public:
+  explicit dispatch_mark(std::atomic<int>& count) : count_(count) { ++count_; }
+  ~dispatch_mark() { --count_; }
+  dispatch_mark(const dispatch_mark&) = delete;
+  dispatch_mark& operator=(const dispatch_mark&) = delete;
+
+ private:
+  std::atomic<int>& count_;
+};
+
 // Raises attention again when an exception leaves a safe point with arrivals behind it.
 class keep_attention {
  public:
@@ -105,6 +115,31 @@ class keep_attention {
 };
 
 }  // namespace
+
+constinit std::atomic<dispatcher_core*> dispatcher_core::all_{nullptr};
+
+dispatcher_core::dispatcher_core(in_handler::station& where) noexcept
+    : station_(where), next_(all_.load()) {
+  all_.store(this);  // under the registry's lock
+}
+
+// Every queue has room again: let the threads that held back take queued signals.
+void dispatcher_core::release_held_threads() noexcept {
+  process_state& state = *process();
+  if (state.any_held.load(std::memory_order_relaxed) == 0) return;
+  for (dispatcher_core* core = all_.load(); core != nullptr; core = core->next_) {
+    if (core->station_.queue.size() >= mailbox::drained_at) return;
+  }
+  state.any_held.exchange(0);
+  in_handler::release_this_thread();
+  // The main thread has no entry.
+  in_handler::station& main = *in_handler::shared.main.load();
+  if (main.attention.load() != &attention) in_handler::os::ring(main.thread.load());
+  for (auto& entry : state.held_threads) {
+    if (entry.load() == 0) continue;
+    if (const auto thread = entry.exchange(0); thread != 0) in_handler::os::ring(thread);
+  }
+}
 
 // Moves the queue's records behind the parked ones. false if there is no more room here; then what
 // is left stays where it is, and the queue pushes back on the kernel.
@@ -133,7 +168,7 @@ bool dispatcher_core::park_all() {
 
 bool dispatcher_core::take(parked& next) {
   const std::lock_guard lock(mutex_);
-  release_held_threads(station_.queue);
+  release_held_threads();
   const auto may_run = [&](const parked& p) { return !running_.contains(p.arrival.info.si_signo); };
   for (;;) {
     const auto waiting = std::find_if(parked_.begin(), parked_.end(), may_run);
@@ -157,15 +192,16 @@ bool dispatcher_core::take(parked& next) {
 bool dispatcher_core::run(parked& what) {
   const int signum = what.arrival.info.si_signo;
   registry& all = registry::instance();
-  const std::uint64_t last = all.last_id();
   const std::uint64_t first = what.after;
-  registry::call next = all.next_call(signum, *this, what.after, last);
+  if (first == 0) what.last = all.last_id();
+  registry::call next = all.next_call(signum, *this, what.after, what.last);
   if (first == 0) {
     counts_of(what.arrival).merged.fetch_add(what.arrival.merged, std::memory_order_relaxed);
     if (!next) {
       dispose(what.arrival);
       return false;
     }
+    deal_with(what.arrival);
     counts_of(what.arrival).handled.fetch_add(1, std::memory_order_relaxed);
   }
   if (!next) return false;
@@ -183,13 +219,14 @@ bool dispatcher_core::run(parked& what) {
       }
       throw;
     }
-    next = more ? all.next_call(signum, *this, what.after, last) : registry::call();
+    next = more ? all.next_call(signum, *this, what.after, what.last) : registry::call();
   }
   return true;
 }
 
 unsigned dispatcher_core::dispatch() {
   const keep_attention guard;
+  const dispatch_mark mark(dispatches_);
   unsigned ran = 0;
   parked next{};
   for (std::uint64_t left = waiting_now(); left > 0; --left) {
@@ -215,6 +252,7 @@ bool dispatcher_core::has_something_to_run() {
 void dispatcher_core::settle(int signum) {
   const auto match = [&](const parked& p) { return p.arrival.info.si_signo == signum; };
   for (;;) {
+    if (delivery_ended()) return;                               // pending arrivals are forgotten
     if (registry::instance().wanted_at(signum, *this)) return;  // by somebody new, who gets them
     parked found{};
     {
@@ -243,16 +281,20 @@ void dispatcher_core::set_thread_here() noexcept {
 }
 
 void dispatcher_core::forget_records(const signal_set& running) noexcept {
-  // Not destroyed or unlocked: another thread of the parent may have been changing them.
-  new (&mutex_) std::mutex();
-  new (&parked_) std::deque<parked>();
+  if (mutex_.try_lock()) {
+    parked_.clear();
+    mutex_.unlock();
+  } else {  // another thread of the parent was changing them: not to be touched
+    new (&mutex_) std::mutex();
+    new (&parked_) std::deque<parked>();
+  }
   running_ = running;
 }
 
-bool dispatcher_core::has_records() {
+bool dispatcher_core::is_forgotten() {
   const std::lock_guard lock(mutex_);
-  in_handler::record any;
-  return !parked_.empty() || station_.queue.peek(any, give_way());
+  return parked_.empty() && station_.queue.backlog() == 0 && dispatches_.load() == 0 &&
+         token_.use_count() == 1;
 }
 
 }  // namespace sigpp::inline v1::detail

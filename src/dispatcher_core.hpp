@@ -8,8 +8,10 @@
 //   2. A record that leaves was handled, discarded or re-raised: counted once.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -21,7 +23,7 @@ namespace sigpp::inline v1::detail {
 
 class dispatcher_core {
  public:
-  explicit dispatcher_core(in_handler::station& where) noexcept : station_(where) {}
+  explicit dispatcher_core(in_handler::station& where) noexcept;
   dispatcher_core(const dispatcher_core&) = delete;
   dispatcher_core& operator=(const dispatcher_core&) = delete;
 
@@ -43,7 +45,12 @@ class dispatcher_core {
   /// In a forked child: none of the parent's records; `running`: what handlers are still running.
   void forget_records(const signal_set& running) noexcept;
   [[nodiscard]] const signal_set& running() const noexcept { return running_; }
-  [[nodiscard]] bool has_records();
+  /// No record, no handle, no dispatch in progress: it may be another thread's now.
+  [[nodiscard]] bool is_forgotten();
+  /// Held by every handle.
+  [[nodiscard]] const std::shared_ptr<dispatcher_core>& token() const noexcept { return token_; }
+  /// Is there an arrival whose handler is not running?
+  [[nodiscard]] bool has_something_to_run();
   /// How many arrivals have ever been put aside because their handler was running. Owning thread.
   [[nodiscard]] std::uint64_t put_aside() const noexcept { return put_aside_; }
 
@@ -51,19 +58,25 @@ class dispatcher_core {
   struct parked {
     in_handler::record arrival;
     std::uint64_t after;  // the last subscriber that has had it; 0: none
+    std::uint64_t last;   // the last one there was when it was first dispatched
   };
   bool take(parked& next);
   bool park_all();
   bool run(parked& what);
   std::uint64_t waiting_now();
-  bool has_something_to_run();
+  static void release_held_threads() noexcept;
+
+  static std::atomic<dispatcher_core*> all_;  // all there are; they are never destroyed
 
   in_handler::station& station_;
+  dispatcher_core* next_ = nullptr;
   std::mutex mutex_;  // guards the consumer side of the queue, and parked_
   // Arrivals that wait for their handler to end. Its size is bounded by the queue's capacity.
   std::deque<parked> parked_;
   signal_set running_;  // touched by the owning thread only, as the next
   std::uint64_t put_aside_ = 0;
+  std::atomic<int> dispatches_{0};  // in progress
+  std::shared_ptr<dispatcher_core> token_{this, [](dispatcher_core*) {}};
 };
 
 }  // namespace sigpp::inline v1::detail

@@ -89,13 +89,17 @@ void make_this_the_main_thread() {
   this_role = role::main;
   pthread_setspecific(main_thread_key, &main_thread_key);
   main_core().set_thread_here();
+  registry::instance().bring_adopted_here();
   thread_local const main_thread_end end;
   static_cast<void>(end);
 }
 
+constinit thread_local bool this_thread_ends = false;
+
 struct own_core_end {
   own_core_end() = default;
   ~own_core_end() {
+    this_thread_ends = true;
     dispatcher_core* const core = this_own_core;
     if (core == nullptr) return;  // this became the main thread, in a forked child
     this_own_core = nullptr;
@@ -209,6 +213,11 @@ bool has_safe_points() { return on_main_thread() || this_own_core != nullptr; }
 
 dispatcher_core& this_core() {
   if (on_main_thread()) return main_core();
+  if (this_thread_ends) {  // what it asks for now is the main thread's at once
+    const std::lock_guard lock(registry::instance().mutex());
+    start_delivery();
+    return main_core();
+  }
   if (this_own_core == nullptr) {
     this_own_core = &registry::instance().make_core();
     thread_local const own_core_end end;

@@ -264,6 +264,8 @@ void registry::set_restart(int signum, bool restart) {
 std::shared_ptr<subscriber> registry::add(const signal_set& signals, handler what,
                                           dispatcher_core& where) {
   on_main_thread();
+  std::vector<handler> displaced;  // destroyed outside the lock
+  displaced.reserve(signals.size());
   const std::lock_guard lock(mutex_);
   start_delivery();
   const auto who = std::make_shared<subscriber>(
@@ -274,7 +276,9 @@ std::shared_ptr<subscriber> registry::add(const signal_set& signals, handler wha
     struct sigaction before;
     change_action(n, nullptr, &before, "subscribe");
     // What was there before is what the slot says, and will be put back.
-    if (!is_ours(before) && !at(n).slot.is_callable()) at(n).slot = handler::from_native(before);
+    if (!is_ours(before)) {
+      displaced.push_back(std::exchange(at(n).slot, handler::from_native(before)));
+    }
     at(n).subscribers.push_back(who);
     if (!delivery_ended()) take_over(n, false);
   }
@@ -362,7 +366,7 @@ dispatcher_core& registry::make_core() {
   for (auto core = adopted_.begin(); core != adopted_.end(); ++core) {
     const bool used =
         std::any_of(table_.begin(), table_.end(), [&](const entry& e) { return wants(e, **core); });
-    if (used || (*core)->has_records()) continue;
+    if (used || !(*core)->is_forgotten()) continue;
     dispatcher_core& again = **core;
     adopted_.erase(core);
     again.set_thread_here();
@@ -391,6 +395,10 @@ void registry::adopt(dispatcher_core& core) {
     alone = main_thread_left_;
   }
   if (alone) main_thread_has_left();
+}
+
+void registry::bring_adopted_here() noexcept {
+  for (dispatcher_core* core : adopted_) core->set_thread_here();
 }
 
 // As if everybody there had left; a function in the slot of signal() is nobody then.

@@ -103,6 +103,8 @@ class registry {
   dispatcher_core& make_core();
   /// Its thread ends: the main thread runs what is left for it.
   void adopt(dispatcher_core& core);
+  /// The calling thread has become known as the main one. Under the lock.
+  void bring_adopted_here() noexcept;
   /// Every dispatcher whose safe points are the main thread's, but for the main one itself.
   std::vector<dispatcher_core*> adopted();
   [[nodiscard]] bool has_adopted() const noexcept { return has_adopted_.load(); }

@@ -59,12 +59,22 @@ unsigned dispatch_here() {
   attention.exchange(0);  // not a store: what was written before it was raised is seen from here on
   if (on_main_thread()) {
     if (const int error = process()->wakeup_error.exchange(0)) {
+      attention.store(1);  // it may throw
       registry::instance().report_wakeup_error(error);
+      attention.exchange(0);
     }
   }
   unsigned ran = 0;
   for_each_core_here([&](dispatcher_core& core) { ran += core.dispatch(); });
   return ran;
+}
+
+bool anything_pending_here() {
+  attention.exchange(0);
+  bool any = false;
+  for_each_core_here([&](dispatcher_core& core) { any = any || core.has_something_to_run(); });
+  if (any) attention.store(1);
+  return any;
 }
 
 std::uint64_t put_aside_here() {

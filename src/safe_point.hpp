@@ -17,6 +17,9 @@ extern constinit thread_local unsigned shields;
 /// many arrivals a handler was called. Throws what handlers throw.
 unsigned dispatch_here();
 
+/// Is there something that dispatch_here() would run? Lowers attention if not.
+bool anything_pending_here();
+
 /// How many arrivals have ever been put aside here because their handler was running.
 std::uint64_t put_aside_here();
 

@@ -46,7 +46,7 @@ void pause() {
     return;
   }
   if (detail::is_deferred()) {  // the arrival ends it, and stays pending
-    while (detail::attention.load() == 0) detail::wait_for_attention(std::nullopt);
+    while (!detail::anything_pending_here()) detail::wait_for_attention(std::nullopt);
     return;
   }
   // Inside a handler its own signal may come, which cannot run here; pause() ends all the same.

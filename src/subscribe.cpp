@@ -16,10 +16,10 @@ namespace sigpp::inline v1 {
 dispatcher main_dispatcher() {
   const std::lock_guard lock(detail::registry::instance().mutex());
   detail::start_delivery();
-  return dispatcher(detail::main_core());
+  return dispatcher(detail::main_core().token());
 }
 
-dispatcher this_thread::dispatcher() { return sigpp::dispatcher(detail::this_core()); }
+dispatcher this_thread::dispatcher() { return sigpp::dispatcher(detail::this_core().token()); }
 
 subscription subscribe(const signal_set& signals, handler f, dispatcher where) {
   if (signals.empty()) throw std::invalid_argument("sigpp::subscribe: no signal");

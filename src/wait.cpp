@@ -48,6 +48,12 @@ void hand_on(const siginfo_t& info) {
   if (!in_handler::deliver(info, nullptr)) in_handler::os::send_again(info);
 }
 
+// A program may wait for the doorbell signal itself; our rings are not what it waits for.
+bool is_ring(const siginfo_t& info) noexcept {
+  return info.si_signo == SIGPP_DOORBELL_SIGNAL &&
+         in_handler::os::kind_of_doorbell(info) == in_handler::os::arrival::ring;
+}
+
 // The wait of a thread that runs handlers. 0: something else to do, or time to look at the clock.
 int wait_once(const signal_set& wanted, std::optional<nanoseconds> left, siginfo_t& info) {
   const detail::waiting_mark mark;  // before the look at what is caught: see registry::take_over
@@ -63,7 +69,7 @@ int wait_once(const signal_set& wanted, std::optional<nanoseconds> left, siginfo
     hand_on(info);
     taken = 0;
   }
-  return std::max(taken, 0);
+  return taken > 0 && !is_ring(info) ? taken : 0;
 }
 
 // Of a thread that runs none.
@@ -72,7 +78,7 @@ int plain_wait_once(const signal_set& wanted, std::optional<nanoseconds> left, s
   sigemptyset(&none);
   const detail::all_blocked guard;
   const int taken = platform::wait_for_signal(wanted.native(), none, guard.mask(), left, info);
-  return std::max(taken, 0);
+  return taken > 0 && !is_ring(info) ? taken : 0;
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 // Where handlers run.
 #pragma once
 
+#include <memory>
+#include <utility>
+
 #include <sigpp/export.hpp>
 
 namespace sigpp::inline v1 {
@@ -19,11 +22,12 @@ class dispatcher {
  public:
   friend bool operator==(const dispatcher&, const dispatcher&) noexcept = default;
 
-  explicit dispatcher(detail::dispatcher_core& core) noexcept : core_(&core) {}
+  explicit dispatcher(std::shared_ptr<detail::dispatcher_core> core) noexcept
+      : core_(std::move(core)) {}
   [[nodiscard]] detail::dispatcher_core& core() const noexcept { return *core_; }
 
  private:
-  detail::dispatcher_core* core_;
+  std::shared_ptr<detail::dispatcher_core> core_;
 };
 
 /// The main thread's: where handlers of signal() run. Threads: any. Throws std::system_error

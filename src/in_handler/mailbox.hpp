@@ -30,6 +30,7 @@ struct record {
   siginfo_t info;
   const void* program_counter;
   std::int64_t time;  // CLOCK_MONOTONIC, ns
+  std::uint64_t id;   // of an arrival that several dispatchers get; 0: only one does
   pid_t thread;       // 0: unknown
   std::uint32_t merged;
 };

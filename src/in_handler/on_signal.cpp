@@ -221,6 +221,12 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
   arrival.time = os::now();
   arrival.thread = os::kernel_id(this_thread());
   arrival.merged = 0;
+  unsigned takers = 0;
+  for (route* at = shared.routes[n].load(std::memory_order_acquire); at != nullptr;
+       at = at->next.load(std::memory_order_acquire)) {
+    if (at->to.load(std::memory_order_acquire) != nullptr) ++takers;
+  }
+  arrival.id = takers > 1 ? process.last_id.fetch_add(1, std::memory_order_relaxed) + 1 : 0;
 
   const bool queued = info.si_signo >= shared.first_queued && info.si_signo <= shared.last_queued;
   bool wanted = false;
