@@ -41,7 +41,7 @@ bool deal_with(const record& arrival) noexcept {
 // For an arrival that no function here waits for any more.
 void dispose(const record& arrival) {
   auto& counts = counts_of(arrival);
-  switch (registry::instance().without_handler(arrival.info.si_signo)) {
+  switch (registry::instance().without_handler(arrival.info.si_signo, arrival.id != 0)) {
     case registry::orphan::drop:
       counts.discarded.fetch_add(1, std::memory_order_relaxed);
       break;

@@ -351,11 +351,12 @@ bool registry::wanted_at(int signum, dispatcher_core& where) {
   return wants(at(signum), where);
 }
 
-registry::orphan registry::without_handler(int signum) {
+registry::orphan registry::without_handler(int signum, bool others) {
   const std::lock_guard lock(mutex_);
   const entry& e = at(signum);
-  // Others have a record of their own of this arrival.
-  return wanted(e) || e.slot.is_ignore() ? orphan::drop : orphan::raise_again;
+  // Those who want it may have come later: then it has to come again for them.
+  const bool drop = wanted(e) ? others : e.slot.is_ignore();
+  return drop ? orphan::drop : orphan::raise_again;
 }
 
 // --- threads ------------------------------------------------------------------------------------

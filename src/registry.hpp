@@ -97,7 +97,8 @@ class registry {
 
   /// What becomes of an arrival that nobody at its dispatcher wants.
   enum class orphan : unsigned char { drop, raise_again };
-  orphan without_handler(int signum);
+  /// `others`: some others have got it, too.
+  orphan without_handler(int signum, bool others);
 
   /// A dispatcher for the calling thread; the one of a thread that has ended, if there is one.
   dispatcher_core& make_core();

@@ -66,13 +66,16 @@ int wait_once(const signal_set& wanted, std::optional<nanoseconds> left, siginfo
     taken = platform::wait_for_signal(wanted.native(), caught, mask_now, left, info);
   }
   if (taken > 0 && !wanted.contains(taken)) {
+    sigset_t all;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, nullptr);  // as it is in the handler
     hand_on(info);
     taken = 0;
   }
   return taken > 0 && !is_ring(info) ? taken : 0;
 }
 
-// Of a thread that runs none.
+// Of a thread that runs none, and of any that does not block.
 int plain_wait_once(const signal_set& wanted, std::optional<nanoseconds> left, siginfo_t& info) {
   sigset_t none;
   sigemptyset(&none);
@@ -99,8 +102,8 @@ std::optional<signal_info> detail::wait_for(const signal_set& signals,
       last = *left == nanoseconds::zero();
     }
     siginfo_t info{};
-    const int taken =
-        has_safe_points() ? wait_once(signals, left, info) : plain_wait_once(signals, left, info);
+    const int taken = has_safe_points() && !last ? wait_once(signals, left, info)
+                                                 : plain_wait_once(signals, left, info);
     if (taken > 0) {
       const nanoseconds now{in_handler::os::now()};
       return signal_info(info, steady_clock::time_point(now),

@@ -462,6 +462,9 @@ TEST(delivery, a_deadline_may_be_any_time_point) {
 }
 
 TEST(delivery, pthread_cancel_ends_a_sleep) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "its run-time of g++ 12 does not survive the end of a cancelled thread";
+#endif
   std::atomic<bool> begun{false};
   pthread_t thread{};
   const auto body = [](void* flag) -> void* {

@@ -287,7 +287,7 @@ TEST(registration, the_doorbell_signal_can_be_the_programs_own) {
 // What system() and readline do, with signal() on another thread in between.
 TEST(registration, a_handler_that_other_code_puts_back_behind_us_does_what_was_asked_for) {
   SKIP_UNDER_TSAN();
-  const auto put_back_after = [](auto change) {
+  const auto put_back_after = [](const std::function<void()>& change) {
     sigpp::signal(SIGTERM, [] {});
     struct sigaction saved {};
     sigaction(SIGTERM, nullptr, &saved);

@@ -276,4 +276,20 @@ exit status 0
 """,
         title="Input that another thread reads, to its end",
     ),
+    Scene(
+        "two_parts",
+        "two_parts",
+        """\
+Server: accepting.
+--> SIGHUP
+Cache: flushed, on SIGHUP.
+--> SIGTERM
+Cache: flushed, on SIGTERM.
+Server: accepts no more.
+Both are gone.
+--> SIGTERM
+killed by SIGTERM
+""",
+        title="Two parts of a program that both want SIGTERM",
+    ),
 ]

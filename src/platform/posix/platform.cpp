@@ -16,7 +16,9 @@ namespace {
 
 // The thread that initialises the program or loads the library: by far most often the one of
 // main().
-pthread_t main_thread = pthread_self();
+// Noted early: constructors of statics may register handlers.
+pthread_t main_thread;
+[[gnu::constructor(101)]] void note_main_thread() { main_thread = pthread_self(); }
 
 }  // namespace
 
@@ -50,35 +52,29 @@ bool wait_for_handler(const sigset_t& mask, std::optional<std::chrono::nanosecon
   return pselect(0, nullptr, nullptr, nullptr, timeout ? &limit : nullptr, &mask) != 0;
 }
 
-// sigwait alone cannot be told to give up, nor be interrupted. So: is one pending? Then take it;
-// another thread may be quicker, so with a doorbell of our own behind it, which ends the call
-// anyway.
+// sigwait alone cannot be told to give up, nor be interrupted. So: is one pending? Then take it.
+// Another thread that unblocks it, or waits for it too, may be quicker in between; then the next
+// one is taken.
 int wait_for_signal(const sigset_t& wanted, const sigset_t&, const sigset_t& mask,
                     std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info) {
   using std::chrono::steady_clock;
   constexpr std::chrono::nanoseconds look_again = std::chrono::milliseconds(10);
   const auto start = steady_clock::now();
-  sigset_t bell;
-  sigemptyset(&bell);
-  sigaddset(&bell, SIGPP_DOORBELL_SIGNAL);
   for (;;) {
     sigset_t pending;
     sigpending(&pending);
-    sigset_t take = bell;
+    sigset_t take;
+    sigemptyset(&take);
     bool any = false;
     for (int n = 1; n < NSIG; ++n) {
-      if (sigismember(&wanted, n) != 1 || sigismember(&pending, n) != 1) continue;
+      // A ring is nobody's signal.
+      if (n == SIGPP_DOORBELL_SIGNAL || sigismember(&wanted, n) != 1) continue;
+      if (sigismember(&pending, n) != 1) continue;
       sigaddset(&take, n);
       any = true;
     }
-    int taken = SIGPP_DOORBELL_SIGNAL;
-    if (any) {
-      pthread_kill(pthread_self(), SIGPP_DOORBELL_SIGNAL);
-      sigwait(&take, &taken);
-    }
-    if (taken != SIGPP_DOORBELL_SIGNAL) {
-      int ours = 0;
-      sigwait(&bell, &ours);
+    int taken = 0;
+    if (any && sigwait(&take, &taken) == 0) {
       info = {};
       info.si_signo = taken;
       return taken;
