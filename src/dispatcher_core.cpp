@@ -22,6 +22,9 @@ using in_handler::record;
 
 namespace {
 
+// They are never destroyed.
+constinit std::atomic<dispatcher_core*> all_cores{nullptr};
+
 bool is_queued(int signum) noexcept {
   return signum >= in_handler::shared.first_queued && signum <= in_handler::shared.last_queued;
 }
@@ -116,18 +119,16 @@ class keep_attention {
 
 }  // namespace
 
-constinit std::atomic<dispatcher_core*> dispatcher_core::all_{nullptr};
-
 dispatcher_core::dispatcher_core(in_handler::station& where) noexcept
-    : station_(where), next_(all_.load()) {
-  all_.store(this);  // under the registry's lock
+    : station_(where), next_(all_cores.load()) {
+  all_cores.store(this);  // under the registry's lock
 }
 
 // Every queue has room again: let the threads that held back take queued signals.
 void dispatcher_core::release_held_threads() noexcept {
   process_state& state = *process();
   if (state.any_held.load(std::memory_order_relaxed) == 0) return;
-  for (dispatcher_core* core = all_.load(); core != nullptr; core = core->next_) {
+  for (dispatcher_core* core = all_cores.load(); core != nullptr; core = core->next_) {
     if (core->station_.queue.size() >= mailbox::drained_at) return;
   }
   state.any_held.exchange(0);
@@ -259,7 +260,10 @@ void dispatcher_core::settle(int signum) {
       const std::lock_guard lock(mutex_);
       park_all();
       const auto at = std::find_if(parked_.begin(), parked_.end(), match);
-      if (at == parked_.end()) return;
+      if (at == parked_.end()) {
+        release_held_threads();  // perhaps for us
+        return;
+      }
       found = *at;
       parked_.erase(at);
     }
@@ -275,9 +279,8 @@ bool dispatcher_core::is_here() const noexcept {
 
 void dispatcher_core::set_thread_here() noexcept {
   station_.thread.store(in_handler::this_thread());
-  station_.attention.store(&attention);
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // the other half of wake()'s
-  attention.store(1);                                   // there may be arrivals from before
+  station_.attention.exchange(&attention);  // see wake()
+  attention.store(1);                       // there may be arrivals from before
 }
 
 void dispatcher_core::forget_records(const signal_set& running) noexcept {

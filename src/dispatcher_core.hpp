@@ -66,8 +66,6 @@ class dispatcher_core {
   std::uint64_t waiting_now();
   static void release_held_threads() noexcept;
 
-  static std::atomic<dispatcher_core*> all_;  // all there are; they are never destroyed
-
   in_handler::station& station_;
   dispatcher_core* next_ = nullptr;
   std::mutex mutex_;  // guards the consumer side of the queue, and parked_

@@ -268,7 +268,7 @@ std::shared_ptr<subscriber> registry::add(const signal_set& signals, handler wha
   displaced.reserve(signals.size());
   const std::lock_guard lock(mutex_);
   start_delivery();
-  const auto who = std::make_shared<subscriber>(
+  auto who = std::make_shared<subscriber>(
       subscriber{last_id_.load() + 1, signals, std::move(what), &where});
   for (int n : signals) at(n).subscribers.reserve(at(n).subscribers.size() + 1);
   for (int n : signals) {

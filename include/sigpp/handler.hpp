@@ -109,10 +109,10 @@ class handler {
 
   /// Any function object that signal_callable allows, move-only ones too.
   /// Throws std::invalid_argument if it is empty (a null pointer, an empty std::function).
+  // NOLINTBEGIN(google-explicit-constructor,bugprone-forwarding-reference-overload): see above
   template <class F>
   requires(!std::same_as<std::remove_cvref_t<F>, handler> &&
            !std::same_as<std::decay_t<F>, void (*)(int)> && signal_callable<std::decay_t<F>>)
-      // NOLINTNEXTLINE(google-explicit-constructor,bugprone-forwarding-reference-overload): see
       // above
       handler(F&& f)
       : kind_(kind::callable) {
@@ -122,6 +122,7 @@ class handler {
     }
     action_ = std::make_shared<detail::callable_action<stored>>(std::forward<F>(f));
   }
+  // NOLINTEND(google-explicit-constructor,bugprone-forwarding-reference-overload)
 
   /// Python refuses None too.
   handler(std::nullptr_t) = delete;

@@ -20,7 +20,7 @@ struct signal_statistics {
   friend bool operator==(const signal_statistics&, const signal_statistics&) = default;
 };
 
-/// Of one signal. Threads: any; each number is exact, the five are not read at one instant.
+/// Of one signal. Threads: any; each number is exact, the six are not read at one instant.
 /// Throws std::system_error (EINVAL) for a number out of range.
 SIGPP_EXPORT [[nodiscard]] signal_statistics statistics(int signum);
 /// Of all signals together.

@@ -153,11 +153,16 @@ void pass_on(siginfo_t* info, void* context, bool fault) noexcept {
     take_default(*info);
     _exit(128 + info->si_signo);  // _exit: POSIX.1-2017 2.4.3; going on would fault again, or worse
   } else if (!plain || before->sa_handler != SIG_IGN) {
-    struct sigaction ours {};
-    sigaction(info->si_signo, nullptr, &ours);
+    struct sigaction now {};
+    sigaction(info->si_signo, nullptr, &now);
+    const bool ours = (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == sigpp_on_signal;
+    if (info->si_signo != SIGPP_DOORBELL_SIGNAL && (!ours || shared.recorded[n].load())) {
+      os::send_again_to_this_thread(*info);  // its action has changed at this very moment
+      return;
+    }
     take_default(*info);
     // Its death, as process 1, shall not be the end of the doorbell.
-    if (info->si_signo == SIGPP_DOORBELL_SIGNAL) sigaction(info->si_signo, &ours, nullptr);
+    if (info->si_signo == SIGPP_DOORBELL_SIGNAL) sigaction(info->si_signo, &now, nullptr);
   }
 }
 
@@ -200,8 +205,9 @@ void wake(station& to) noexcept {
   // Attention, then waiting; the dispatcher does it the other way round, so one of the two sees.
   std::atomic<unsigned>* attention = to.attention.load(std::memory_order_acquire);
   if (attention == nullptr) {  // its thread may be making itself known: see set_thread_here()
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    attention = to.attention.load(std::memory_order_acquire);
+    // Reads the latest value; if that is null, set_thread_here() comes after this, and sees the
+    // record.
+    to.attention.compare_exchange_strong(attention, nullptr);
   }
   if (attention == nullptr || attention == &detail::attention) {
     detail::attention.store(1, std::memory_order_relaxed);

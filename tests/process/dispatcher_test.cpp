@@ -357,9 +357,9 @@ TEST(dispatcher, a_fork_from_a_handler_of_a_thread_while_others_run_theirs) {
   worker b;
   std::atomic<bool> stop{false};
   const subscription on_b = subscribe(
-      {SIGUSR2}, [] {}, b.where());
+      {SIGURG}, [] {}, b.where());
   std::thread storm([&] {
-    while (!stop) ::raise(SIGUSR2);
+    while (!stop) ::raise(SIGURG);
   });
   std::string status;
   std::atomic<bool> done{false};
@@ -368,9 +368,9 @@ TEST(dispatcher, a_fork_from_a_handler_of_a_thread_while_others_run_theirs) {
       [&] {
         status = describe_status(status_of([] {
           int calls = 0;
-          const subscription s = subscribe({SIGHUP, SIGUSR2}, [&] { ++calls; });
+          const subscription s = subscribe({SIGHUP, SIGURG}, [&] { ++calls; });
           sigpp::raise_signal(SIGHUP);
-          sigpp::raise_signal(SIGUSR2);
+          sigpp::raise_signal(SIGURG);
           return calls == 2 ? 0 : 1;
         }));
         done = true;
