@@ -34,12 +34,9 @@ class action {
   virtual void call(const signal_info& info) = 0;
   [[nodiscard]] virtual bool same_as(const action& other) const noexcept { return this == &other; }
   [[nodiscard]] virtual const struct sigaction* native() const noexcept { return nullptr; }
-  /// Says which type this is, without run-time type information.
-  [[nodiscard]] virtual const void* type() const noexcept { return nullptr; }
+  /// Where the plain function begins; nullptr if it is none.
+  [[nodiscard]] virtual const void* function() const noexcept { return nullptr; }
 };
-
-template <class F>
-inline constexpr char type_tag = 0;
 
 template <class F>
 class callable_action final : public action {
@@ -59,15 +56,18 @@ class callable_action final : public action {
     }
   }
 
-  // Two handlers made from one plain function are the same handler; function objects have no `==`.
+  // Two handlers made from one plain function are the same handler, wherever each was made: the
+  // library's and the program's templates have no types in common. Function objects have no `==`.
   [[nodiscard]] bool same_as(const action& other) const noexcept override {
+    return this == &other || (function() != nullptr && function() == other.function());
+  }
+  [[nodiscard]] const void* function() const noexcept override {
     if constexpr (std::is_pointer_v<F>) {
-      return other.type() == type() && f_ == static_cast<const callable_action&>(other).f_;
+      return reinterpret_cast<const void*>(f_);  // POSIX dlsym: a pointer to a function fits
     } else {
-      return this == &other;
+      return nullptr;
     }
   }
-  [[nodiscard]] const void* type() const noexcept override { return &type_tag<F>; }
 
  private:
   F f_;
