@@ -33,30 +33,17 @@ process_state::counters& counts_of(const record& arrival) noexcept {
   return process()->counts[static_cast<std::size_t>(arrival.info.si_signo)];
 }
 
-// Of the dispatchers that got the arrival, has none dealt with it yet? From now on one has. Of old
-// ones, which a later one has displaced, that is forgotten.
-bool deal_with(const record& arrival) noexcept {
-  if (arrival.id == 0) return true;
-  auto& all = process()->dealt_with;
-  return all[arrival.id % all.size()].exchange(arrival.id) != arrival.id;
-}
-
-// For an arrival that no function here waits for any more.
+// For an arrival that no function here waits for any more. It was its dispatcher's only chance, or
+// somebody has subscribed since: then it comes again.
 void dispose(const record& arrival) {
   auto& counts = counts_of(arrival);
-  switch (registry::instance().without_handler(arrival.info.si_signo, arrival.id != 0)) {
-    case registry::orphan::drop:
-      counts.discarded.fetch_add(1, std::memory_order_relaxed);
-      break;
-    case registry::orphan::raise_again:
-      if (!deal_with(arrival)) {
-        counts.discarded.fetch_add(1, std::memory_order_relaxed);
-        break;
-      }
-      counts.reraised.fetch_add(1, std::memory_order_relaxed);
-      in_handler::os::send_again(arrival.info);
-      break;
+  if (!process()->shared_arrivals.give_up(arrival.id) ||
+      registry::instance().is_ignored(arrival.info.si_signo)) {
+    counts.discarded.fetch_add(1, std::memory_order_relaxed);
+    return;
   }
+  counts.reraised.fetch_add(1, std::memory_order_relaxed);
+  in_handler::os::send_again(arrival.info);
 }
 
 signal_info to_info(const record& arrival) noexcept {
@@ -135,7 +122,8 @@ void dispatcher_core::release_held_threads() noexcept {
   in_handler::release_this_thread();
   // The main thread has no entry.
   in_handler::station& main = *in_handler::shared.main.load();
-  if (main.attention.load() != &attention) in_handler::os::ring(main.thread.load());
+  const auto main_thread = main.thread.load();
+  if (main_thread != 0 && main.attention.load() != &attention) in_handler::os::ring(main_thread);
   for (auto& entry : state.held_threads) {
     if (entry.load() == 0) continue;
     if (const auto thread = entry.exchange(0); thread != 0) in_handler::os::ring(thread);
@@ -202,7 +190,7 @@ bool dispatcher_core::run(parked& what) {
       dispose(what.arrival);
       return false;
     }
-    deal_with(what.arrival);
+    process()->shared_arrivals.handled(what.arrival.id);
     counts_of(what.arrival).handled.fetch_add(1, std::memory_order_relaxed);
   }
   if (!next) return false;

@@ -28,30 +28,45 @@ itimer_value from_native(const itimerval& value) noexcept {
   return {.delay = from_timeval(value.it_value), .interval = from_timeval(value.it_interval)};
 }
 
-[[noreturn]] void throw_bad_timer(const char* function, int which) {
-  throw_errno(errno, function, "timer " + std::to_string(which));
+// glibc declares the first argument of both as an enumeration in C++.
+using which_type = decltype(ITIMER_REAL);
+
+void throw_if(const std::error_code& error, const char* function, int which) {
+  if (error) throw_errno(error.value(), function, "timer " + std::to_string(which));
+}
+
+std::error_code of(int result) noexcept {
+  return result == 0 ? std::error_code{} : std::error_code{errno, std::generic_category()};
 }
 
 }  // namespace
 
-itimer_value detail::set_itimer(int which, nanoseconds delay, nanoseconds interval) {
+itimer_value detail::set_itimer(int which, nanoseconds delay, nanoseconds interval,
+                                std::error_code& error) {
   const itimerval value{.it_interval = to_timeval(interval), .it_value = to_timeval(delay)};
   itimerval old{};
-  // glibc declares the first argument as an enumeration in C++.
-  using which_type = decltype(ITIMER_REAL);
-  if (::setitimer(static_cast<which_type>(which), &value, &old) != 0) {
-    throw_bad_timer("setitimer", which);
-  }
+  error = of(::setitimer(static_cast<which_type>(which), &value, &old));
   return from_native(old);
 }
 
-itimer_value getitimer(int which) {
+itimer_value detail::set_itimer(int which, nanoseconds delay, nanoseconds interval) {
+  std::error_code error;
+  const itimer_value old = set_itimer(which, delay, interval, error);
+  throw_if(error, "setitimer", which);
+  return old;
+}
+
+itimer_value getitimer(int which, std::error_code& error) {
   itimerval value{};
-  using which_type = decltype(ITIMER_REAL);
-  if (::getitimer(static_cast<which_type>(which), &value) != 0) {
-    throw_bad_timer("getitimer", which);
-  }
+  error = of(::getitimer(static_cast<which_type>(which), &value));
   return from_native(value);
+}
+
+itimer_value getitimer(int which) {
+  std::error_code error;
+  const itimer_value value = getitimer(which, error);
+  throw_if(error, "getitimer", which);
+  return value;
 }
 
 std::chrono::seconds alarm(std::chrono::seconds seconds) {

@@ -351,12 +351,10 @@ bool registry::wanted_at(int signum, dispatcher_core& where) {
   return wants(at(signum), where);
 }
 
-registry::orphan registry::without_handler(int signum, bool others) {
+bool registry::is_ignored(int signum) {
   const std::lock_guard lock(mutex_);
   const entry& e = at(signum);
-  // Those who want it may have come later: then it has to come again for them.
-  const bool drop = wanted(e) ? others : e.slot.is_ignore();
-  return drop ? orphan::drop : orphan::raise_again;
+  return !wanted(e) && e.slot.is_ignore();
 }
 
 // --- threads ------------------------------------------------------------------------------------
@@ -476,6 +474,15 @@ handler getsignal(int signum) {
 void siginterrupt(int signum, bool flag) {
   require_catchable(signum, "siginterrupt");
   detail::registry::instance().set_restart(signum, !flag);
+}
+
+void siginterrupt(int signum, bool flag, std::error_code& error) {
+  error.clear();
+  try {
+    siginterrupt(signum, flag);
+  } catch (const std::system_error& failed) {
+    error = failed.code();
+  }
 }
 
 }  // namespace sigpp::inline v1

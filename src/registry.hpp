@@ -95,10 +95,8 @@ class registry {
 
   bool wanted_at(int signum, dispatcher_core& where);
 
-  /// What becomes of an arrival that nobody at its dispatcher wants.
-  enum class orphan : unsigned char { drop, raise_again };
-  /// `others`: some others have got it, too.
-  orphan without_handler(int signum, bool others);
+  /// Does nobody want it, and does the system drop it?
+  bool is_ignored(int signum);
 
   /// A dispatcher for the calling thread; the one of a thread that has ended, if there is one.
   dispatcher_core& make_core();

@@ -21,6 +21,7 @@ dispatcher main_dispatcher() {
 
 dispatcher this_thread::dispatcher() { return sigpp::dispatcher(detail::this_core().token()); }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): a handle, given as std::stop_token is
 subscription subscribe(const signal_set& signals, handler f, dispatcher where) {
   if (signals.empty()) throw std::invalid_argument("sigpp::subscribe: no signal");
   if (!f.is_callable()) throw std::invalid_argument("sigpp::subscribe: the handler is no function");

@@ -104,6 +104,10 @@ std::optional<signal_info> detail::wait_for(const signal_set& signals,
     siginfo_t info{};
     const int taken = has_safe_points() && !last ? wait_once(signals, left, info)
                                                  : plain_wait_once(signals, left, info);
+    if (taken == 0 && info.si_signo == SIGPP_DOORBELL_SIGNAL) {  // which no handler has seen
+      in_handler::release_this_thread();
+      last = false;
+    }
     if (taken > 0) {
       const nanoseconds now{in_handler::os::now()};
       return signal_info(info, steady_clock::time_point(now),

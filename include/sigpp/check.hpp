@@ -26,7 +26,10 @@ SIGPP_EXPORT void run_pending();
 /// While an exception unwinds (from a destructor) it runs nothing, and what is pending stays
 /// pending. Threads: any; handlers of signal() run on the main thread. Not async-signal-safe.
 inline void check() {
-  if (detail::attention.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+  // Not by attention.load(), whose `this` UBSan asks whether it is null; and GNU ld breaks that
+  // very test for thread-locals of this model (it makes an `add` whose flags are used a `lea`).
+  const auto* const word = reinterpret_cast<const unsigned*>(&detail::attention);
+  if (__atomic_load_n(word, __ATOMIC_RELAXED) != 0) [[unlikely]] {
     detail::run_pending();
   }
 }

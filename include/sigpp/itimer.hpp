@@ -4,6 +4,7 @@
 #include <sys/time.h>
 
 #include <chrono>
+#include <system_error>
 
 #include <sigpp/duration.hpp>
 #include <sigpp/export.hpp>
@@ -19,6 +20,8 @@ struct itimer_value {
 
 namespace detail {
 
+SIGPP_EXPORT itimer_value set_itimer(int which, std::chrono::nanoseconds delay,
+                                     std::chrono::nanoseconds interval, std::error_code& error);
 SIGPP_EXPORT itimer_value set_itimer(int which, std::chrono::nanoseconds delay,
                                      std::chrono::nanoseconds interval);
 
@@ -42,10 +45,27 @@ itimer_value setitimer(int which, std::chrono::duration<Rep, Period> delay,
   return detail::set_itimer(which, detail::to_nanoseconds(delay, "setitimer"),
                             detail::to_nanoseconds(interval, "setitimer"));
 }
+/// The error is stored instead of thrown.
+template <class Rep, class Period, class Rep2, class Period2>
+itimer_value setitimer(int which, std::chrono::duration<Rep, Period> delay,
+                       std::chrono::duration<Rep2, Period2> interval, std::error_code& error) {
+  if (detail::why_bad(delay) != nullptr || detail::why_bad(interval) != nullptr) {
+    error = std::make_error_code(std::errc::invalid_argument);
+    return {};
+  }
+  return detail::set_itimer(which, detail::to_nanoseconds(delay, "setitimer"),
+                            detail::to_nanoseconds(interval, "setitimer"), error);
+}
+template <class Rep, class Period>
+itimer_value setitimer(int which, std::chrono::duration<Rep, Period> delay,
+                       std::error_code& error) {
+  return setitimer(which, delay, std::chrono::nanoseconds{}, error);
+}
 
 /// What is left of the timer `which`, and its interval. Python: `signal.getitimer`.
 /// Threads: any. Throws std::system_error (EINVAL): unknown timer.
 SIGPP_EXPORT [[nodiscard]] itimer_value getitimer(int which);
+SIGPP_EXPORT itimer_value getitimer(int which, std::error_code& error);
 
 /// SIGALRM after `seconds` of real time; 0 cancels. Returns the seconds that were left of an
 /// earlier alarm, 0 if none. Shares its timer with setitimer(ITIMER_REAL). Python: `signal.alarm`.

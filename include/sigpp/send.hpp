@@ -13,9 +13,9 @@
 namespace sigpp::inline v1 {
 
 /// Sends `signum` to the calling thread. Python: `signal.raise_signal`. POSIX: raise.
-/// On the main thread its handler has run when this returns, if the signal is not blocked; what the
-/// handler throws is thrown. From another thread the handler runs on the main thread, soon. 0 sends
-/// nothing and is no error.
+/// Handlers that run here (on the main thread those of signal(), on any other those subscribed at
+/// its own dispatcher) have run when this returns, if the signal is not blocked; what they throw is
+/// thrown. The others run on their threads, soon. 0 sends nothing and is no error.
 /// Threads: any. Throws std::system_error: EINVAL for a number out of range; EAGAIN for a real-time
 /// signal when the kernel's queue is full (RLIMIT_SIGPENDING).
 SIGPP_EXPORT void raise_signal(int signum);
@@ -23,8 +23,8 @@ SIGPP_EXPORT void raise_signal(int signum, std::error_code& error);
 
 /// Sends `signum` to process `pid` (0: every process of the group; -1: every process that one may
 /// signal; -n: the group n; signum 0: only asks whether it could). Python: `os.kill`. POSIX: kill.
-/// When the main thread signals its own process, the handler has run when this returns, if the
-/// signal is not blocked; what the handler throws is thrown. Threads: any. Throws
+/// When a process signals itself, handlers that run here have run when this returns, as for
+/// raise_signal(), unless the kernel gives the signal to another thread. Threads: any. Throws
 /// std::system_error: EINVAL (number), ESRCH (no such process), EPERM.
 SIGPP_EXPORT void kill(pid_t pid, int signum);
 /// The error is stored instead of thrown; what a handler throws is still thrown.
@@ -39,8 +39,8 @@ SIGPP_EXPORT void killpg(pid_t group, int signum, std::error_code& error);
 /// returns, as for raise_signal(). Python: `signal.pthread_kill`. POSIX: pthread_kill.
 /// The handler still runs where it is subscribed; signal_info::thread() tells which thread was
 /// meant. Threads: any. Throws std::system_error: EINVAL (number, or a std::thread that is not
-/// joinable); ESRCH (the thread has ended). A pthread_t must not have been joined or detached and
-/// ended.
+/// joinable); ESRCH (the thread has ended; since glibc 2.34 that is no error, and nothing is sent).
+/// A pthread_t must not have been joined, or detached and ended.
 SIGPP_EXPORT void pthread_kill(pthread_t thread, int signum);
 SIGPP_EXPORT void pthread_kill(pthread_t thread, int signum, std::error_code& error);
 SIGPP_EXPORT void pthread_kill(std::thread& thread, int signum);

@@ -1,6 +1,8 @@
 // Start here: say what is done when a signal comes.
 #pragma once
 
+#include <system_error>
+
 #include <sigpp/export.hpp>
 #include <sigpp/handler.hpp>
 
@@ -19,20 +21,20 @@ struct signal_function {
 /// SA_ONSTACK).
 ///
 /// `h` is SIG_DFL, SIG_IGN, a handler that this function returned, or any function object that
-/// takes
-/// `(int, const signal_info&)`, `(int)`, `(const signal_info&)` or nothing.
+/// takes `(int, const signal_info&)`, `(int)`, `(const signal_info&)` or nothing.
 ///
 /// - Handlers are ordinary code: they run on the main thread at its safe points (check(),
-/// sleep_for(),
-///   sleep_until(), pause(), raise_signal(), kill()), never inside the C-level signal handler. They
-///   may allocate, print, throw, exit, and call this function, for their own signal too.
+///   sleep_for(), sleep_until(), pause(), sigwait() and its kin, raise_signal(), kill() and its
+///   kin, pthread_sigmask()), never inside the C-level signal handler. They may allocate, print,
+///   throw, exit, and call this function, for their own signal too.
 /// - Arrivals run in order, each handler call finished before the next of the same signal begins.
 /// - An exception leaves the safe point; what else is pending stays pending.
 /// - An arrival that is pending when its handler is replaced goes to the new one: a function runs,
 ///   SIG_IGN drops it, SIG_DFL and foreign handlers get it again from the kernel.
+/// - Replacing a handler does not wait for a call of it that is in progress on the main thread:
+///   subscribe() is for functions that may go away.
 /// - SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS: the handler runs for one that was *sent*. A
-/// real
-///   fault goes to the handler that was there before sigpp, else it is reported and kills the
+///   real fault goes to the handler that was there before sigpp, else it is reported and kills the
 ///   process.
 ///
 /// Threads: any; not async-signal-safe. The old callable is destroyed outside every lock.
@@ -54,5 +56,6 @@ SIGPP_EXPORT [[nodiscard]] handler getsignal(int signum);
 /// `signal.siginterrupt`, where signal() sets it to true. POSIX: siginterrupt. Threads: any. Throws
 /// std::system_error (EINVAL) as signal().
 SIGPP_EXPORT void siginterrupt(int signum, bool flag);
+SIGPP_EXPORT void siginterrupt(int signum, bool flag, std::error_code& error);
 
 }  // namespace sigpp::inline v1

@@ -65,8 +65,9 @@ void sleep_for(std::chrono::duration<Rep, Period> duration) {
 /// returns, so `while (!done) pause();` cannot miss the signal that sets `done`. Python:
 /// `signal.pause`.
 ///
-/// Throws what the handlers throw. On the main thread. On another thread, which has no handlers, it
-/// is POSIX pause(): it returns when any signal handler has interrupted that thread.
+/// Throws what the handlers throw. Threads: any; on one that runs no handlers (not the main thread,
+/// and without a dispatcher) it is POSIX pause(): it returns when any C-level signal handler has
+/// interrupted that thread.
 SIGPP_EXPORT void pause();
 
 }  // namespace sigpp::inline v1

@@ -22,15 +22,12 @@ SIGPP_EXPORT subscription subscribe(const signal_set& signals, handler f, dispat
 ///
 /// Leaving (destruction, unsubscribe(), assignment; release() without the waiting):
 /// - The function is not called any more. If a call is in progress on another thread, this waits
-/// until
-///   it has returned; on the thread whose safe points run the function it does not, so a function
-///   may end its own subscription. As with std::stop_callback: do not hold a lock that the function
-///   takes.
+///   until it has returned; not on the thread whose safe points run the function, so a function
+///   may end its own subscription. As with std::stop_callback: do not hold a lock that it takes.
 /// - The last one to leave a signal puts back, in one sigaction exchange, what was there before. If
 ///   other code has installed its own handler since, that stays; unsubscribe() tells.
 /// - Arrivals that nobody has handled are sent again with their siginfo, so that the action that
-/// was
-///   put back sees them: a SIGTERM that races with the leaving is handled, or ends the process.
+///   was put back sees them: a SIGTERM that races with the leaving is handled, or ends the process.
 ///
 /// Threads: any, one at a time. Not async-signal-safe. The destructor is no safe point.
 class [[nodiscard]] subscription {

@@ -35,6 +35,8 @@ inline signal_info sigwaitinfo(const signal_set& signals) {
   if (error) detail::throw_wait("sigwaitinfo", error);
   return *taken;
 }
+/// The error is stored instead of thrown, and nullopt returned; what handlers throw is still
+/// thrown.
 inline std::optional<signal_info> sigwaitinfo(const signal_set& signals, std::error_code& error) {
   return detail::wait_for(signals, std::nullopt, error);
 }
@@ -51,6 +53,17 @@ std::optional<signal_info> sigtimedwait(const signal_set& signals,
   if (error) detail::throw_wait("sigtimedwait", error);
   return taken;
 }
+template <class Rep, class Period>
+std::optional<signal_info> sigtimedwait(const signal_set& signals,
+                                        std::chrono::duration<Rep, Period> timeout,
+                                        std::error_code& error) {
+  if (detail::why_bad(timeout) != nullptr) {
+    error = std::make_error_code(std::errc::invalid_argument);
+    return std::nullopt;
+  }
+  const auto length = detail::to_nanoseconds(timeout, "sigtimedwait");
+  return detail::wait_for(signals, detail::deadline_after(length), error);
+}
 
 /// As sigwaitinfo(), and tells the number. Python: `signal.sigwait`. POSIX: sigwait.
 inline int sigwait(const signal_set& signals) {
@@ -58,6 +71,10 @@ inline int sigwait(const signal_set& signals) {
   const auto taken = detail::wait_for(signals, std::nullopt, error);
   if (error) detail::throw_wait("sigwait", error);
   return taken->number();
+}
+inline std::optional<int> sigwait(const signal_set& signals, std::error_code& error) {
+  const auto taken = detail::wait_for(signals, std::nullopt, error);
+  return taken ? std::optional(taken->number()) : std::nullopt;
 }
 
 }  // namespace sigpp::inline v1

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "in_handler/claims.hpp"
 #include "in_handler/mailbox.hpp"
 #include "in_handler/os.hpp"
 
@@ -39,10 +40,7 @@ struct process_state {
   };
   std::array<counters, mailbox::signals> counts;
 
-  /// Arrivals that several dispatchers get, and of the latest ones those that somebody has dealt
-  /// with: who leaves without having had his does not send it again.
-  std::atomic<std::uint64_t> last_id;
-  std::array<std::atomic<std::uint64_t>, 1024> dealt_with;
+  claims shared_arrivals;
 
   /// Threads whose masks hold back queued signals on our account until the queues have drained.
   std::array<std::atomic<os::thread_id>, 128> held_threads;

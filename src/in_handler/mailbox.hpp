@@ -23,15 +23,17 @@
 
 #include <sigpp/signal_set.hpp>
 
+#include "in_handler/claims.hpp"
+
 namespace sigpp::inline v1::in_handler {
 
 /// One arrival, as the handler writes it down.
 struct record {
   siginfo_t info;
   const void* program_counter;
-  std::int64_t time;  // CLOCK_MONOTONIC, ns
-  std::uint64_t id;   // of an arrival that several dispatchers get; 0: only one does
-  pid_t thread;       // 0: unknown
+  std::int64_t time;   // CLOCK_MONOTONIC, ns
+  claims::arrival id;  // of an arrival that several dispatchers may get; 0: only one does
+  pid_t thread;        // 0: unknown
   std::uint32_t merged;
 };
 static_assert(std::is_trivially_copyable_v<record>);

@@ -227,43 +227,44 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
   arrival.time = os::now();
   arrival.thread = os::kernel_id(this_thread());
   arrival.merged = 0;
-  unsigned takers = 0;
-  for (route* at = shared.routes[n].load(std::memory_order_acquire); at != nullptr;
-       at = at->next.load(std::memory_order_acquire)) {
-    if (at->to.load(std::memory_order_acquire) != nullptr) ++takers;
-  }
-  arrival.id = takers > 1 ? process.last_id.fetch_add(1, std::memory_order_relaxed) + 1 : 0;
+  // Routes made from now on come before this one, and get the next arrival; those made in a node
+  // that was free may get this one, too.
+  route* const first = shared.routes[n].load(std::memory_order_acquire);
+  const bool several = first != nullptr && first->next.load(std::memory_order_acquire) != nullptr;
+  arrival.id = several ? process.shared_arrivals.open() : claims::none;
 
   const bool queued = info.si_signo >= shared.first_queued && info.si_signo <= shared.last_queued;
   bool wanted = false;
   bool stored = false;
   bool crowded = false;
-  for (route* at = shared.routes[n].load(std::memory_order_acquire); at != nullptr;
-       at = at->next.load(std::memory_order_acquire)) {
+  for (route* at = first; at != nullptr; at = at->next.load(std::memory_order_acquire)) {
     station* const to = at->to.load(std::memory_order_acquire);
     if (to == nullptr) continue;
     wanted = true;
+    process.shared_arrivals.add(arrival.id);
     const mailbox::posted posted = to->queue.post(arrival, queued);
     crowded =
         crowded || posted == mailbox::posted::stored_crowded || posted == mailbox::posted::refused;
     if (posted == mailbox::posted::refused) {
+      process.shared_arrivals.give_up(arrival.id);
       if (stored) counts.refused.fetch_add(1, std::memory_order_relaxed);
       continue;
     }
+    if (posted == mailbox::posted::merged) process.shared_arrivals.handled(arrival.id);
     stored = true;
     counts.received.fetch_add(1, std::memory_order_relaxed);
   }
+  // Those who have got it may all have given it up already.
+  const bool given_up = arrival.id != claims::none && process.shared_arrivals.give_up(arrival.id);
   if (!wanted) return false;
   // Before the dispatcher looks, which releases the threads that hold back.
   if (queued && crowded && context != nullptr) hold_back(process, context);
-  for (route* at = shared.routes[n].load(std::memory_order_acquire); at != nullptr;
-       at = at->next.load(std::memory_order_acquire)) {
+  for (route* at = first; at != nullptr; at = at->next.load(std::memory_order_acquire)) {
     station* const to = at->to.load(std::memory_order_acquire);
     if (to != nullptr) wake(*to);
   }
-  if (stored) {
-    write_wakeup(process, info.si_signo);
-  } else {  // no room at all: back to the kernel, to come again when this thread takes it again
+  if (stored) write_wakeup(process, info.si_signo);
+  if (!stored || given_up) {  // back to the kernel, to come again when this thread takes it again
     while (!os::send_again_to_this_thread(info)) {  // its queue had room for this very record
     }
   }

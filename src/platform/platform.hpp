@@ -39,7 +39,8 @@ bool wait_for_handler(const sigset_t& mask, std::optional<std::chrono::nanosecon
 
 /// Called with every signal blocked. Takes a pending one of `wanted`, or of `caught` where the
 /// system can; else blocks, with the mask `mask` for all other signals, until there is one, or a
-/// handler has run (-1), or `timeout` has passed (0). Returns the number.
+/// handler has run (-1), or `timeout` has passed (0). Returns the number. A ring may end it too:
+/// then `info` has the doorbell's number.
 int wait_for_signal(const sigset_t& wanted, const sigset_t& caught, const sigset_t& mask,
                     std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info);
 

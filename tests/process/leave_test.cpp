@@ -208,6 +208,25 @@ TEST(leave, what_a_function_elsewhere_has_handled_is_not_sent_again) {
             exited(0));
 }
 
+// Both have a record of it; each leaves while the other one, or a later one, is there.
+TEST(leave, an_arrival_whose_takers_leave_one_by_one_goes_to_a_later_one) {
+  support::worker late;
+  std::atomic<bool> held{true};
+  late.start([&] { support::wait_until([&] { return !held; }); });
+  subscription here = subscribe({SIGTERM}, [] { ADD_FAILURE(); });
+  subscription there = subscribe(
+      {SIGTERM}, [] { ADD_FAILURE(); }, late.where());
+  ::raise(SIGTERM);
+  there.unsubscribe();
+  std::atomic<int> calls{0};
+  const subscription later = subscribe(
+      {SIGTERM}, [&] { ++calls; }, late.where());
+  here.unsubscribe();
+  held = false;
+  late.call([] { sigpp::check(); });
+  EXPECT_EQ(calls, 1);
+}
+
 // ---- calls in progress -------------------------------------------------------------------------
 
 TEST(leave, unsubscribing_waits_for_a_call_in_progress_on_another_thread) {

@@ -306,7 +306,8 @@ TEST(mask, also_while_it_waits_in_sigpp) {
             {SIGHUP}, [] {}, sigpp::this_thread::dispatcher());
         sigpp::pause();
       }};
-  for (const auto& wait : waits) {
+  for (std::size_t round = 0; round < 8 * waits.size(); ++round) {
+    const auto& wait = waits[round % waits.size()];
     std::atomic<int> sent{0};
     calls = 0;
     std::atomic<pid_t> thread{0};

@@ -36,11 +36,12 @@ TEST(not_deaf, handlers_of_other_signals_run_meanwhile_and_the_wait_goes_on) {
   int calls = 0;
   block({SIGUSR2});
   sigpp::signal(SIGALRM, [&] {
-    if (++calls == 5) ::raise(SIGUSR2);
+    if (++calls >= 5) ::raise(SIGUSR2);
   });
   sigpp::setitimer(ITIMER_REAL, 1ms, 1ms);
   EXPECT_EQ(sigwait({SIGUSR2}), SIGUSR2);
-  EXPECT_EQ(calls, 5);
+  EXPECT_GE(calls, 5);
+  sigpp::setitimer(ITIMER_REAL, 0s);
   // A thread of its own.
   support::worker w;
   std::atomic<int> there{0};
@@ -99,6 +100,7 @@ TEST(not_deaf, the_remaining_time_is_kept) {
   const auto start = steady_clock::now();
   EXPECT_EQ(sigtimedwait({SIGUSR2}, 50ms), std::nullopt);
   const auto took = steady_clock::now() - start;
+  sigpp::setitimer(ITIMER_REAL, 0s);
   EXPECT_GE(took, 50ms);
   EXPECT_LT(took, 10s) << "each signal would begin it anew, for ever";
   EXPECT_GE(calls, 2);

@@ -118,6 +118,9 @@ TEST(siginterrupt, refuses_bad_numbers) {
     for (const bool flag : {true, false}) {
       expect_system_error([&] { sigpp::siginterrupt(bad, flag); }, invalid,
                           {"siginterrupt", std::to_string(bad)});
+      std::error_code error;
+      sigpp::siginterrupt(bad, flag, error);
+      EXPECT_EQ(error, invalid);
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <functional>
@@ -52,6 +53,16 @@ TEST(wait, takes_what_is_pending_and_calls_no_handler_for_it) {
     ::raise(SIGUSR2);
     std::error_code error = std::make_error_code(std::errc::io_error);
     EXPECT_EQ(sigwaitinfo({SIGUSR2}, error).value().number(), SIGUSR2);
+    EXPECT_FALSE(error);
+    ::raise(SIGUSR2);
+    error = std::make_error_code(std::errc::io_error);
+    EXPECT_EQ(sigwait({SIGUSR2}, error), SIGUSR2);
+    EXPECT_FALSE(error);
+    ::raise(SIGUSR2);
+    error = std::make_error_code(std::errc::io_error);
+    EXPECT_EQ(sigtimedwait({SIGUSR2}, 1h, error).value().number(), SIGUSR2);
+    EXPECT_FALSE(error);
+    EXPECT_EQ(sigtimedwait({SIGUSR2}, 0s, error), std::nullopt);
     EXPECT_FALSE(error);
     EXPECT_EQ(sigpp::sigpending(), signal_set{});
     sigpp::pthread_sigmask(SIG_UNBLOCK, {SIGUSR2});
@@ -116,6 +127,9 @@ TEST(wait, refuses_bad_input) {
   const auto expect_refused = [&](auto timeout) {
     support::expect_system_error([&] { (void)sigtimedwait({SIGUSR2}, timeout); }, invalid,
                                  {"sigtimedwait"});
+    std::error_code error;
+    EXPECT_EQ(sigtimedwait({SIGUSR2}, timeout, error), std::nullopt);
+    EXPECT_EQ(error, invalid);
   };
   expect_refused(-1ns);
   expect_refused(-1s);
@@ -131,7 +145,34 @@ TEST(wait, refuses_bad_input) {
     std::error_code error;
     EXPECT_EQ(sigwaitinfo(set, error), std::nullopt);
     EXPECT_EQ(error, invalid);
+    error.clear();
+    EXPECT_EQ(sigwait(set, error), std::nullopt);
+    EXPECT_EQ(error, invalid);
+    error.clear();
+    EXPECT_EQ(sigtimedwait(set, 0s, error), std::nullopt);
+    EXPECT_EQ(error, invalid);
   }
+}
+
+// One of them sees it pending, another one takes it: the first must not wait for the next.
+TEST(wait, of_those_who_ask_for_one_signal_none_is_stuck) {
+  block({SIGUSR1});
+  std::atomic<int> taken{0};
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&] {
+      while (!stop) {
+        if (sigtimedwait({SIGUSR1}, 0s)) ++taken;
+      }
+    });
+  }
+  for (int sent = 1; sent <= support::trials(500); ++sent) {
+    ::kill(getpid(), SIGUSR1);
+    support::wait_until([&] { return taken == sent; });
+  }
+  stop = true;
+  for (auto& t : threads) t.join();
 }
 
 TEST(wait, nearly_for_ever_is_no_error) {

@@ -88,9 +88,7 @@ TEST(subscribe_storm, nobody_is_called_after_having_left) {
 }
 
 // One that stays sees everything, whatever comes and goes beside it.
-// Disabled: queued signals that a thread has sent to itself while it held back die with it, when it
-// ends before the queue has drained; the end of such a thread has to wait, or to give them away.
-TEST(subscribe_storm, DISABLED_one_that_stays_misses_nothing) {
+TEST(subscribe_storm, one_that_stays_misses_nothing) {
   std::uint64_t stood_for = 0;
   std::uint64_t queued = 0;
   sigpp::signal(SIGHUP, [] {});
@@ -238,9 +236,7 @@ TEST(subscribe_storm, from_inside_functions) {
 
 // The disposition of a signal is taken and given back under a storm of it, by many: it is handled,
 // or goes to the handler that was there before.
-// Disabled: a few arrivals of half a million are neither handled nor given back when two threads
-// come and go on one signal while it is stormed; not understood yet.
-TEST(subscribe_storm, DISABLED_first_and_last_ones_under_a_storm) {
+TEST(subscribe_storm, first_and_last_ones_under_a_storm) {
   SKIP_UNDER_TSAN();
   static std::atomic<std::uint64_t> foreign{0};
   struct sigaction action {};

@@ -95,6 +95,29 @@ TEST(itimer, refuses_bad_timers_and_durations) {
   EXPECT_EQ(sigpp::getitimer(ITIMER_REAL), (sigpp::itimer_value{0us, 0us})) << "nothing was armed";
 }
 
+TEST(itimer, errors_without_exceptions) {
+  std::error_code error;
+  const auto expect_invalid = [&] {
+    EXPECT_EQ(error, std::errc::invalid_argument);
+    error.clear();
+  };
+  sigpp::setitimer(4242, 1s, error);
+  expect_invalid();
+  sigpp::setitimer(ITIMER_REAL, -1s, error);
+  expect_invalid();
+  sigpp::setitimer(ITIMER_REAL, 1s, -1s, error);
+  expect_invalid();
+  sigpp::getitimer(4242, error);
+  expect_invalid();
+  error = std::make_error_code(std::errc::io_error);
+  sigpp::setitimer(ITIMER_REAL, 1000s, 500s, error);
+  EXPECT_FALSE(error);
+  error = std::make_error_code(std::errc::io_error);
+  EXPECT_EQ(sigpp::getitimer(ITIMER_REAL, error).interval, 500s);
+  EXPECT_FALSE(error);
+  EXPECT_GT(sigpp::setitimer(ITIMER_REAL, 0s, error).delay, 900s);
+}
+
 TEST(alarm, counts_seconds_and_returns_what_was_left) {
   EXPECT_EQ(sigpp::alarm(1000s), 0s);
   const auto left = sigpp::alarm(0s);

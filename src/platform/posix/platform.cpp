@@ -7,8 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <condition_variable>
 #include <ctime>
+#include <mutex>
 #include <system_error>
+#include <thread>
 
 namespace sigpp::inline v1::platform {
 
@@ -52,9 +55,42 @@ bool wait_for_handler(const sigset_t& mask, std::optional<std::chrono::nanosecon
   return pselect(0, nullptr, nullptr, nullptr, timeout ? &limit : nullptr, &mask) != 0;
 }
 
+namespace {
+
+// Ends a sigwait that has begun for nothing, as another thread has taken what was pending.
+class rescue {
+ public:
+  rescue() : waiter_(pthread_self()), thread_([this] { run(); }) {}
+  ~rescue() {
+    {
+      const std::lock_guard lock(mutex_);
+      over_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+  }
+  rescue(const rescue&) = delete;
+  rescue& operator=(const rescue&) = delete;
+
+ private:
+  void run() {
+    std::unique_lock lock(mutex_);
+    while (!changed_.wait_for(lock, std::chrono::milliseconds(10), [this] { return over_; })) {
+      pthread_kill(waiter_, SIGPP_DOORBELL_SIGNAL);
+    }
+  }
+
+  pthread_t waiter_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool over_ = false;
+  std::thread thread_;  // the last one: it uses the others. Has every signal blocked
+};
+
+}  // namespace
+
 // sigwait alone cannot be told to give up, nor be interrupted. So: is one pending? Then take it.
-// Another thread that unblocks it, or waits for it too, may be quicker in between; then the next
-// one is taken.
+// Another thread that unblocks it, or waits for it too, may be quicker in between.
 int wait_for_signal(const sigset_t& wanted, const sigset_t&, const sigset_t& mask,
                     std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info) {
   using std::chrono::steady_clock;
@@ -74,10 +110,13 @@ int wait_for_signal(const sigset_t& wanted, const sigset_t&, const sigset_t& mas
       any = true;
     }
     int taken = 0;
-    if (any && sigwait(&take, &taken) == 0) {
+    if (any) {
+      sigaddset(&take, SIGPP_DOORBELL_SIGNAL);
+      const rescue when_it_is_gone;
+      if (sigwait(&take, &taken) != 0) return -1;
       info = {};
       info.si_signo = taken;
-      return taken;
+      return taken == SIGPP_DOORBELL_SIGNAL ? -1 : taken;
     }
     auto pause = look_again;
     if (timeout) {
