@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <exception>
 #include <new>
 #include <thread>
 
@@ -88,20 +87,6 @@ class dispatch_mark {
 
  private:
   std::atomic<int>& count_;
-};
-
-// Raises attention again when an exception leaves a safe point with arrivals behind it.
-class keep_attention {
- public:
-  keep_attention() = default;
-  ~keep_attention() {
-    if (std::uncaught_exceptions() > exceptions_) attention.store(1);
-  }
-  keep_attention(const keep_attention&) = delete;
-  keep_attention& operator=(const keep_attention&) = delete;
-
- private:
-  int exceptions_ = std::uncaught_exceptions();
 };
 
 }  // namespace
@@ -214,7 +199,6 @@ bool dispatcher_core::run(parked& what) {
 }
 
 unsigned dispatcher_core::dispatch() {
-  const keep_attention guard;
   const dispatch_mark mark(dispatches_);
   unsigned ran = 0;
   parked next{};
@@ -280,12 +264,13 @@ void dispatcher_core::forget_records(const signal_set& running) noexcept {
     new (&parked_) std::deque<parked>();
   }
   running_ = running;
+  timers_.after_fork_in_child();
 }
 
 bool dispatcher_core::is_forgotten() {
   const std::lock_guard lock(mutex_);
-  return parked_.empty() && station_.queue.backlog() == 0 && dispatches_.load() == 0 &&
-         token_.use_count() == 1;
+  return timers_.is_empty() && parked_.empty() && station_.queue.backlog() == 0 &&
+         dispatches_.load() == 0 && token_.use_count() == 1;
 }
 
 }  // namespace sigpp::inline v1::detail

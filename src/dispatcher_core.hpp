@@ -18,6 +18,7 @@
 #include <sigpp/signal_set.hpp>
 
 #include "in_handler/delivery.hpp"
+#include "timer_queue.hpp"
 
 namespace sigpp::inline v1::detail {
 
@@ -51,6 +52,7 @@ class dispatcher_core {
   [[nodiscard]] const std::shared_ptr<dispatcher_core>& token() const noexcept { return token_; }
   /// Is there an arrival whose handler is not running?
   [[nodiscard]] bool has_something_to_run();
+  timer_queue& timers() noexcept { return timers_; }
   /// How many arrivals have ever been put aside because their handler was running. Owning thread.
   [[nodiscard]] std::uint64_t put_aside() const noexcept { return put_aside_; }
 
@@ -74,6 +76,7 @@ class dispatcher_core {
   signal_set running_;  // touched by the owning thread only, as the next
   std::uint64_t put_aside_ = 0;
   std::atomic<int> dispatches_{0};  // in progress
+  timer_queue timers_;
   std::shared_ptr<dispatcher_core> token_{this, [](dispatcher_core*) {}};
 };
 

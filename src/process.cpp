@@ -19,6 +19,7 @@
 #include "mask.hpp"
 #include "platform/platform.hpp"
 #include "registry.hpp"
+#include "thread_control.hpp"
 
 namespace sigpp::inline v1::detail {
 
@@ -134,6 +135,7 @@ void after_fork_in_child() {
     for (const wiped_pages& each : pages()) std::memset(each.address, 0, each.bytes);
   }
   platform::adopt_main_thread();
+  platform::alarm_thread::forget();
   in_handler::release_this_thread();
   in_handler::forget_this_thread();
   const signal_set none;
@@ -142,6 +144,7 @@ void after_fork_in_child() {
   this_own_core = nullptr;
   process()->known.store(true);
   make_this_the_main_thread();
+  if (thread_control* const control = known_control()) control->after_fork_in_child();
   after_fork_in_parent();
 }
 
@@ -209,7 +212,17 @@ bool on_main_thread() {
   return true;
 }
 
-bool has_safe_points() { return on_main_thread() || this_own_core != nullptr; }
+bool runs_handlers() { return on_main_thread() || this_own_core != nullptr; }
+
+bool has_safe_points() { return runs_handlers() || known_control() != nullptr; }
+
+void prepare_this_thread() {
+  on_main_thread();
+  static std::atomic<bool> done{false};
+  if (done.load()) return;
+  registry::instance().prepare();
+  done.store(true);
+}
 
 dispatcher_core& this_core() {
   if (on_main_thread()) return main_core();

@@ -29,7 +29,13 @@ dispatcher_core& this_core();
 bool on_main_thread();
 
 /// Does the calling thread run handlers?
+bool runs_handlers();
+
+/// Or can it be interrupted, or has it deadlines?
 bool has_safe_points();
+
+/// Rings, and the timer's signal, are heard from now on. Throws what registry::prepare() does.
+void prepare_this_thread();
 
 /// Waits until every signal handler that is running now has returned; those that begin meanwhile
 /// see all that was changed before.

@@ -341,6 +341,12 @@ registry::call::~call() {
   if (--who_->calls == 0) all.call_ended_.notify_all();
 }
 
+void registry::prepare() {
+  const std::lock_guard lock(mutex_);
+  start_delivery();
+  if (!delivery_ended()) install_doorbell();
+}
+
 bool registry::is_installed(int signum) noexcept {
   struct sigaction installed;
   return platform::set_action(signum, nullptr, &installed) == 0 && is_ours(installed);
@@ -382,7 +388,6 @@ void registry::adopt(dispatcher_core& core) {
     adopted_.push_back(&core);
     has_adopted_.store(true);
     in_handler::station& main = main_core().station();
-    core.station().waiting.store(0);
     core.station().thread.store(main.thread.load());
     core.station().attention.store(main.attention.load(), std::memory_order_release);
   }

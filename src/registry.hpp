@@ -90,6 +90,9 @@ class registry {
   call next_call(int signum, dispatcher_core& where, std::uint64_t after, std::uint64_t last);
   [[nodiscard]] std::uint64_t last_id() const noexcept { return last_id_.load(); }
 
+  /// The doorbell shall be heard, though there is no handler yet.
+  void prepare();
+
   /// Is our handler what the system would call?
   bool is_installed(int signum) noexcept;
 

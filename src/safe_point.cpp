@@ -14,6 +14,7 @@
 #include "platform/platform.hpp"
 #include "process.hpp"
 #include "registry.hpp"
+#include "thread_control.hpp"
 
 namespace sigpp::inline v1 {
 
@@ -28,15 +29,14 @@ namespace {
 
 template <class F>
 void for_each_core_here(F f) {
-  if (!on_main_thread()) return f(*own_core());
+  if (!on_main_thread()) {
+    if (own_core() != nullptr) f(*own_core());
+    return;
+  }
   f(main_core());
   registry& all = registry::instance();
   if (!all.has_adopted()) return;
   for (dispatcher_core* core : all.adopted()) f(*core);
-}
-
-void set_waiting(unsigned value) {
-  for_each_core_here([&](dispatcher_core& core) { core.station().waiting.store(value); });
 }
 
 }  // namespace
@@ -55,17 +55,52 @@ void run_pending() {
   }
 }
 
+namespace {
+
+// Attention stays raised when an exception leaves a safe point: there may be more.
+class keep_attention {
+ public:
+  keep_attention() = default;
+  ~keep_attention() {
+    if (!done_) attention.store(1);
+  }
+  keep_attention(const keep_attention&) = delete;
+  keep_attention& operator=(const keep_attention&) = delete;
+  void done() noexcept { done_ = true; }
+
+ private:
+  bool done_ = false;
+};
+
+}  // namespace
+
+std::chrono::steady_clock::time_point earliest_timer_here() {
+  auto earliest = steady_clock::time_point::max();
+  for_each_core_here(
+      [&](dispatcher_core& core) { earliest = std::min(earliest, core.timers().earliest()); });
+  return earliest;
+}
+
 unsigned dispatch_here() {
+  keep_attention guard;
   attention.exchange(0);  // not a store: what was written before it was raised is seen from here on
   if (on_main_thread()) {
     if (const int error = process()->wakeup_error.exchange(0)) {
-      attention.store(1);  // it may throw
       registry::instance().report_wakeup_error(error);
-      attention.exchange(0);
     }
   }
   unsigned ran = 0;
   for_each_core_here([&](dispatcher_core& core) { ran += core.dispatch(); });
+  for_each_core_here([&](dispatcher_core& core) { core.timers().run_due(); });
+  thread_control* control = known_control();
+  if (control == nullptr && earliest_timer_here() != steady_clock::time_point::max()) {
+    control = this_control().get();
+  }
+  if (control != nullptr) {
+    control->arm_for_the_next();
+    control->run();
+  }
+  guard.done();
   return ran;
 }
 
@@ -83,9 +118,6 @@ std::uint64_t put_aside_here() {
   return sum;
 }
 
-waiting_mark::waiting_mark() { set_waiting(1); }
-waiting_mark::~waiting_mark() { set_waiting(0); }
-
 // Every signal is blocked between the look at attention and the wait, and the wait lets them in in
 // one step; so an arrival is either seen by the look or ends the wait. One that another thread
 // takes rings.
@@ -93,7 +125,6 @@ void wait_for_attention(std::optional<steady_clock::time_point> deadline) {
   const all_blocked guard;
   sigset_t during = guard.mask();
   sigdelset(&during, SIGPP_DOORBELL_SIGNAL);  // even if the program blocks it
-  const waiting_mark mark;
   if (attention.load(std::memory_order_seq_cst) == 0) {
     std::optional<nanoseconds> left;
     if (deadline) left = std::max(*deadline - steady_clock::now(), nanoseconds::zero());

@@ -13,9 +13,13 @@ bool is_deferred() noexcept;
 /// How many shields this thread is under.
 extern constinit thread_local unsigned shields;
 
-/// Runs what is pending for this thread, which has safe points and is not deferred. Returns for how
-/// many arrivals a handler was called. Throws what handlers throw.
+/// Runs what is pending for this thread, which has safe points and is not deferred: signals,
+/// timers, what other threads have asked for, timeouts. Returns for how many arrivals a handler was
+/// called. Throws what they throw.
 unsigned dispatch_here();
+
+/// Of the timers that run here. max(): there is none.
+std::chrono::steady_clock::time_point earliest_timer_here();
 
 /// Is there something that dispatch_here() would run? Lowers attention if not.
 bool anything_pending_here();
@@ -26,14 +30,5 @@ std::uint64_t put_aside_here();
 /// Blocks this thread, which has safe points, until attention is raised, or any signal handler has
 /// run on it, or `deadline` has passed. It may return early.
 void wait_for_attention(std::optional<std::chrono::steady_clock::time_point> deadline);
-
-/// Says to those who raise attention that this thread blocks, while it lives.
-class waiting_mark {
- public:
-  waiting_mark();
-  ~waiting_mark();
-  waiting_mark(const waiting_mark&) = delete;
-  waiting_mark& operator=(const waiting_mark&) = delete;
-};
 
 }  // namespace sigpp::inline v1::detail

@@ -39,7 +39,12 @@ void detail::sleep_until_steady(steady_clock::time_point deadline) {
 }
 
 void pause() {
-  if (!detail::has_safe_points() || detail::delivery_ended()) {
+  if (!detail::runs_handlers() || detail::delivery_ended()) {
+    check();
+    if (detail::has_safe_points() && !detail::is_deferred()) {  // it can be interrupted
+      detail::wait_for_attention(std::nullopt);
+      return check();
+    }
     sigset_t mask;
     pthread_sigmask(SIG_SETMASK, nullptr, &mask);
     platform::wait_for_handler(mask, std::nullopt);

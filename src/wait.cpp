@@ -56,7 +56,6 @@ bool is_ring(const siginfo_t& info) noexcept {
 
 // The wait of a thread that runs handlers. 0: something else to do, or time to look at the clock.
 int wait_once(const signal_set& wanted, std::optional<nanoseconds> left, siginfo_t& info) {
-  const detail::waiting_mark mark;  // before the look at what is caught: see registry::take_over
   const detail::all_blocked guard;
   const sigset_t mask_now = guard.mask();
   const sigset_t caught = caught_now(mask_now, wanted);

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <sigpp/check.hpp>
+#include <sigpp/child.hpp>
 #include <sigpp/dispatcher.hpp>
 #include <sigpp/handler.hpp>
+#include <sigpp/io.hpp>
 #include <sigpp/itimer.hpp>
 #include <sigpp/mask.hpp>
 #include <sigpp/names.hpp>
@@ -16,5 +18,8 @@
 #include <sigpp/sleep.hpp>
 #include <sigpp/statistics.hpp>
 #include <sigpp/subscribe.hpp>
+#include <sigpp/thread.hpp>
+#include <sigpp/timeout.hpp>
+#include <sigpp/timer.hpp>
 #include <sigpp/wait.hpp>
 #include <sigpp/wakeup_fd.hpp>

@@ -18,7 +18,6 @@ namespace sigpp::inline v1::in_handler {
 struct station {
   std::atomic<std::atomic<unsigned>*> attention;  // null: its thread has not reached sigpp yet
   std::atomic<os::thread_id> thread;
-  std::atomic<unsigned> waiting;  // it blocks, or is about to, and must be rung
   mailbox queue;
 };
 
@@ -84,7 +83,8 @@ extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noex
 /// handler zone.
 bool deliver(const siginfo_t& info, void* context) noexcept;
 
-/// Raises the attention of the station's thread, and rings it if it waits. In the handler zone.
+/// Raises the attention of the station's thread, and rings it if it was not raised. In the handler
+/// zone.
 void wake(station& to) noexcept;
 
 /// What the handler holds back on this thread. Outside handlers, with every signal blocked.

@@ -6,6 +6,7 @@
 
 #include <sigpp/check.hpp>
 
+#include "in_handler/call.hpp"
 #include "in_handler/delivery.hpp"
 
 namespace sigpp::inline v1 {
@@ -16,6 +17,7 @@ namespace sigpp::inline v1 {
 namespace in_handler {
 
 constinit shared_state shared{};
+[[gnu::tls_model("initial-exec")]] constinit thread_local unsigned active_call = 0;
 
 namespace {
 
@@ -191,6 +193,7 @@ void write_wakeup(process_state& process, int signum) noexcept {
 // false: it is not for sigpp.
 bool on_doorbell(const siginfo_t& info, void* context) noexcept {
   release(context);  // whoever has rung; a signal of the user's may have swallowed our own ring
+  detail::attention.store(1, std::memory_order_relaxed);  // this may be the thread's timer
   const os::arrival kind = os::kind_of_doorbell(info);
   if (kind == os::arrival::ring) return true;
   if (shared.recorded[SIGPP_DOORBELL_SIGNAL].load(std::memory_order_relaxed)) {
@@ -199,10 +202,20 @@ bool on_doorbell(const siginfo_t& info, void* context) noexcept {
   return kind == os::arrival::either;
 }
 
+// A blocking call of sigpp on this thread shall return, if it has had no effect yet.
+void interrupt_call(void* context) noexcept {
+  if (active_call == 0 || detail::attention.load(std::memory_order_relaxed) == 0) return;
+  if (os::leave_call(context)) return;
+  // A handler of other code has interrupted it, and ours that one. Once that has returned, the ring
+  // finds the call. Blocked until then: the mask that is put back when that handler returns lets it
+  // in.
+  sigaddset(&os::interrupted_mask(context), SIGPP_DOORBELL_SIGNAL);
+  os::ring(this_thread());
+}
+
 }  // namespace
 
 void wake(station& to) noexcept {
-  // Attention, then waiting; the dispatcher does it the other way round, so one of the two sees.
   std::atomic<unsigned>* attention = to.attention.load(std::memory_order_acquire);
   if (attention == nullptr) {  // its thread may be making itself known: see set_thread_here()
     // Reads the latest value; if that is null, set_thread_here() comes after this, and sees the
@@ -213,8 +226,8 @@ void wake(station& to) noexcept {
     detail::attention.store(1, std::memory_order_relaxed);
     return;
   }
-  attention->store(1, std::memory_order_seq_cst);
-  if (to.waiting.load(std::memory_order_seq_cst) != 0) os::ring(to.thread);
+  // Raised already: who did it has rung, or its own thread has, which will not block.
+  if (attention->exchange(1) == 0) os::ring(to.thread.load());
 }
 
 bool deliver(const siginfo_t& info, void* context) noexcept {
@@ -308,6 +321,7 @@ extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noex
     ours = deliver(*info, context);  // false: other code has put our handler back after we left
   }
   running.fetch_sub(1);
+  interrupt_call(context);
   if (!ours) pass_on(info, context, fault);  // it may not return
   errno = saved_errno;
 }

@@ -21,6 +21,9 @@ pid_t kernel_id(thread_id thread) noexcept;
 /// ended, or whose id another one has now, takes no harm.
 void ring(thread_id thread) noexcept;
 
+/// What a ring looks like, for a system call that sends it.
+siginfo_t ring_info() noexcept;
+
 /// Whose is this arrival of the doorbell signal? `either`: the kernel had no room to say.
 enum class arrival : unsigned char { ring, users, either };
 arrival kind_of_doorbell(const siginfo_t& info) noexcept;
@@ -31,6 +34,13 @@ bool raised_by_instruction(const siginfo_t& info) noexcept;
 /// The instruction that was interrupted; nullptr if the processor is not known. `context`:
 /// ucontext_t.
 const void* program_counter(const void* context) noexcept;
+
+/// The interrupted thread is in sigpp_call(): if the system call has not happened, it goes on at
+/// the exit. false: it is elsewhere, in a handler of other code that has interrupted sigpp_call().
+bool leave_call(void* context) noexcept;
+
+/// Marks the timers whose expiry is a ring: their value.
+extern const char timer_mark;
 
 /// The mask that the interrupted thread gets back when the handler returns.
 sigset_t& interrupted_mask(void* context) noexcept;

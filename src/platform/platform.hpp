@@ -4,7 +4,9 @@
 // Arguments are valid; functions that can fail throw std::system_error with the errno.
 #pragma once
 
+#include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <chrono>
@@ -49,6 +51,15 @@ std::string symbol_at(const void* instruction);
 
 /// pidfd_send_signal(2) without siginfo. -1 and errno; ENOSYS where there is none.
 int send_to_pidfd(int pidfd, int signum, unsigned flags) noexcept;
+
+/// accept4(2). -1 and errno.
+int accept_with(int fd, sockaddr* from, socklen_t* length, int flags) noexcept;
+
+/// epoll_wait(2) without waiting; `events`: epoll_event. -1 and errno; ENOSYS where there is none.
+int epoll_now(int fd, void* events, int count) noexcept;
+
+/// Has the thread ended? Then it is joined. Where the system cannot tell, this waits for the end.
+bool try_join(pthread_t thread) noexcept;
 
 /// sigqueue(3). -1 and errno; ENOSYS where there is none.
 int queue_signal(pid_t pid, int signum, const sigval& value) noexcept;

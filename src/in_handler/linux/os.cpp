@@ -1,6 +1,7 @@
 // Linux: threads by kernel id, a doorbell that carries its own si_code, siginfo sent again as it
 // was.
 #include "in_handler/os.hpp"
+#include "in_handler/call.hpp"
 
 #include <errno.h>
 #include <pthread.h>
@@ -43,17 +44,25 @@ thread_id current_thread() noexcept { return static_cast<thread_id>(syscall(SYS_
 
 pid_t kernel_id(thread_id thread) noexcept { return static_cast<pid_t>(thread); }
 
-void ring(thread_id thread) noexcept {
+siginfo_t ring_info() noexcept {
   siginfo_t info{};
   info.si_signo = SIGPP_DOORBELL_SIGNAL;
   info.si_code = doorbell_code;
+  return info;
+}
+
+void ring(thread_id thread) noexcept {
+  const siginfo_t info = ring_info();
   if (queue_to_thread(thread, info) || errno == ESRCH) return;
   rings_are_plain.store(true);
   syscall(SYS_tgkill, getpid(), static_cast<pid_t>(thread), SIGPP_DOORBELL_SIGNAL);
 }
 
+const char timer_mark = 0;
+
 arrival kind_of_doorbell(const siginfo_t& info) noexcept {
   if (info.si_code == doorbell_code) return arrival::ring;
+  if (info.si_code == SI_TIMER && info.si_value.sival_ptr == &timer_mark) return arrival::ring;
   const bool plain = rings_are_plain.load() && info.si_code == SI_TKILL;
   return plain || lost_its_origin(info) ? arrival::either : arrival::users;
 }
@@ -86,6 +95,31 @@ const void* program_counter(const void* context) noexcept {
   static_cast<void>(machine);
   return nullptr;
 #endif
+}
+
+bool leave_call(void* context) noexcept {
+#if SIGPP_CALL_STUB
+  const auto at = reinterpret_cast<std::uintptr_t>(program_counter(context));
+  const auto is_before = [at](const char* place) {
+    return at < reinterpret_cast<std::uintptr_t>(place);
+  };
+  if (is_before(reinterpret_cast<const char*>(&sigpp_call)) || !is_before(sigpp_call_last)) {
+    return false;
+  }
+  if (is_before(sigpp_call_begin) || !is_before(sigpp_call_end)) return true;
+  auto& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
+  const auto exit = reinterpret_cast<std::uintptr_t>(sigpp_call_exit);
+#if defined(__x86_64__)
+  machine.gregs[REG_RIP] = static_cast<greg_t>(exit);
+#elif defined(__aarch64__)
+  machine.pc = exit;
+#elif defined(__riscv)
+  machine.__gregs[REG_PC] = exit;
+#endif
+#else
+  static_cast<void>(context);
+#endif
+  return true;
 }
 
 sigset_t& interrupted_mask(void* context) noexcept {

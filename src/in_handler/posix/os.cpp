@@ -20,6 +20,12 @@ void ring(thread_id thread) noexcept {
   pthread_kill((pthread_t)(thread), SIGPP_DOORBELL_SIGNAL);  // pthread_kill: POSIX.1-2017 2.4.3
 }
 
+siginfo_t ring_info() noexcept {
+  siginfo_t info{};
+  info.si_signo = SIGPP_DOORBELL_SIGNAL;
+  return info;
+}
+
 // pthread_kill has no field of ours: every doorbell signal is a ring, and signal() refuses the
 // number.
 arrival kind_of_doorbell(const siginfo_t&) noexcept { return arrival::ring; }
@@ -41,6 +47,10 @@ bool raised_by_instruction(const siginfo_t& info) noexcept {
 }
 
 const void* program_counter(const void*) noexcept { return nullptr; }
+
+const char timer_mark = 0;
+
+bool leave_call(void*) noexcept { return true; }  // there is no such call here
 
 sigset_t& interrupted_mask(void* context) noexcept {
   return static_cast<ucontext_t*>(context)->uc_sigmask;

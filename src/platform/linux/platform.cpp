@@ -4,6 +4,7 @@
 #include <cxxabi.h>
 #include <dlfcn.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -86,6 +87,16 @@ std::string symbol_at(const void* instruction) {
 int send_to_pidfd(int pidfd, int signum, unsigned flags) noexcept {
   return static_cast<int>(syscall(SYS_pidfd_send_signal, pidfd, signum, nullptr, flags));
 }
+
+int accept_with(int fd, sockaddr* from, socklen_t* length, int flags) noexcept {
+  return accept4(fd, from, length, flags);
+}
+
+int epoll_now(int fd, void* events, int count) noexcept {
+  return epoll_wait(fd, static_cast<epoll_event*>(events), count, 0);
+}
+
+bool try_join(pthread_t thread) noexcept { return pthread_tryjoin_np(thread, nullptr) == 0; }
 
 int queue_signal(pid_t pid, int signum, const sigval& value) noexcept {
   return sigqueue(pid, signum, value);

@@ -135,6 +135,21 @@ int send_to_pidfd(int, int, unsigned) noexcept {
   return -1;
 }
 
+int accept_with(int fd, sockaddr* from, socklen_t* length, int flags) noexcept {
+  if (flags != 0) {
+    errno = EINVAL;
+    return -1;
+  }
+  return accept(fd, from, length);
+}
+
+int epoll_now(int, void*, int) noexcept {
+  errno = ENOSYS;
+  return -1;
+}
+
+bool try_join(pthread_t thread) noexcept { return pthread_join(thread, nullptr) == 0; }
+
 // sigqueue is an option that this file does without.
 int queue_signal(pid_t, int, const sigval&) noexcept {
   errno = ENOSYS;

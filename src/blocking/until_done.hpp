@@ -1,0 +1,28 @@
+// The loop around every blocking call.
+#pragma once
+
+#include <cerrno>
+
+#include <sigpp/check.hpp>
+
+#include "blocking/calls.hpp"
+#include "process.hpp"
+#include "safe_point.hpp"
+
+namespace sigpp::inline v1::blocking {
+
+/// Makes the call, handlers before it and whenever it is interrupted, until it has a result: that,
+/// or -errno, never -EINTR. Throws what they throw. Where nothing may run, or nothing can,
+/// attention does not interrupt.
+template <class Call>
+long until_done(Call call) {
+  for (;;) {
+    check();
+    const bool raised = detail::attention.load(std::memory_order_relaxed) != 0;
+    const bool deaf = raised && detail::is_deferred();
+    const long result = call(deaf ? never : detail::attention);
+    if (result != -EINTR) return result;
+  }
+}
+
+}  // namespace sigpp::inline v1::blocking

@@ -1,0 +1,30 @@
+// Entering a system call that signals always interrupt.
+#pragma once
+
+#include <array>
+
+namespace sigpp::inline v1::in_handler {
+
+/// A system call's number and its arguments.
+using call = std::array<long, 7>;
+
+/// Nonzero while this thread is in sigpp_call(), or in a signal handler that has interrupted it
+/// there.
+extern constinit thread_local unsigned active_call [[gnu::tls_model("initial-exec")]];
+
+}  // namespace sigpp::inline v1::in_handler
+
+/// Makes the system call unless `*attention` is raised. Returns what the kernel returns; or -EINTR
+/// without having had any effect, if attention was raised before, at whatever instruction. The test
+/// and the call are one unit: see call_x86_64.S, and interrupt_call() in os.hpp, the handler's part
+/// of it.
+///
+/// Works whether or not the actions of signals have SA_RESTART. Writes 1, and at the end 0, to
+/// `*active`.
+extern "C" long sigpp_call(const unsigned* attention, unsigned* active, const long* call) noexcept;
+
+/// Its parts: [begin, end) is what the handler interrupts, by going on at `exit`.
+extern "C" const char sigpp_call_begin[];
+extern "C" const char sigpp_call_end[];
+extern "C" const char sigpp_call_exit[];
+extern "C" const char sigpp_call_last[];

@@ -1,0 +1,90 @@
+#include "platform/alarm_thread.hpp"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include <sigpp/check.hpp>
+
+#include "in_handler/delivery.hpp"
+#include "mask.hpp"
+
+namespace sigpp::inline v1::platform {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+struct alarms {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<alarm_thread::entry*> entries;
+  bool started = false;
+};
+
+// Never destroyed: the thread uses it until the process ends.
+alarms& all() {
+  static auto* const one = new alarms;
+  return *one;
+}
+
+}  // namespace
+
+// Every signal is blocked in the thread.
+void alarm_thread::entry::arm(steady_clock::time_point deadline) {
+  alarms& a = all();
+  const std::lock_guard lock(a.mutex);
+  if (!listed_) a.entries.push_back(this);
+  listed_ = true;
+  deadline_ = deadline;
+  thread_ = in_handler::this_thread();
+  attention_ = &detail::attention;
+  if (!a.started) {
+    const detail::all_blocked guard;
+    std::thread([&a] {
+      std::unique_lock running(a.mutex);
+      for (;;) {
+        auto next = steady_clock::time_point::max();
+        for (entry* e : a.entries) {
+          if (!e->deadline_) continue;
+          if (*e->deadline_ <= steady_clock::now()) {
+            e->deadline_.reset();
+            e->attention_->store(1);
+            in_handler::os::ring(e->thread_);
+          } else {
+            next = std::min(next, *e->deadline_);
+          }
+        }
+        if (next == steady_clock::time_point::max()) {
+          a.changed.wait(running);
+        } else {
+          a.changed.wait_until(running, next);
+        }
+      }
+    }).detach();
+    a.started = true;
+  }
+  a.changed.notify_one();
+}
+
+alarm_thread::entry::~entry() {
+  if (!listed_) return;
+  alarms& a = all();
+  const std::lock_guard lock(a.mutex);
+  std::erase(a.entries, this);
+}
+
+void alarm_thread::forget() noexcept {
+  alarms& a = all();
+  new (&a.mutex) std::mutex();
+  new (&a.changed) std::condition_variable();
+  new (&a.entries) std::vector<entry*>();
+  a.started = false;
+}
+
+}  // namespace sigpp::inline v1::platform

@@ -1,0 +1,61 @@
+// timer_create(2) with SIGEV_THREAD_ID: the kernel rings exactly one thread.
+#include "platform/thread_timer.hpp"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <ctime>
+#include <new>
+
+namespace sigpp::inline v1::platform {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+static_assert(sizeof(timer_t) == sizeof(void*));
+
+void* make_timer() noexcept {
+  sigevent event{};
+  event.sigev_notify = SIGEV_THREAD_ID;
+  event.sigev_signo = SIGPP_DOORBELL_SIGNAL;
+  event.sigev_value.sival_ptr = const_cast<char*>(&in_handler::os::timer_mark);
+  event._sigev_un._tid = static_cast<pid_t>(syscall(SYS_gettid));
+  timer_t made{};
+  if (timer_create(CLOCK_MONOTONIC, &event, &made) != 0) return nullptr;
+  return new (std::nothrow) timer_t(made);
+}
+
+}  // namespace
+
+thread_timer::~thread_timer() {
+  if (system_timer_ == nullptr) return;
+  auto* const timer = static_cast<timer_t*>(system_timer_);
+  timer_delete(*timer);
+  delete timer;
+}
+
+void thread_timer::arm(std::chrono::steady_clock::time_point deadline) {
+  if (!made_) {
+    system_timer_ = make_timer();  // EAGAIN: RLIMIT_SIGPENDING
+    made_ = true;
+  }
+  if (system_timer_ == nullptr) return fallback_.arm(deadline);
+  const auto at = std::max(deadline.time_since_epoch(), nanoseconds(1)).count();  // 0 would disarm
+  itimerspec spec{};
+  spec.it_value.tv_sec = static_cast<time_t>(at / 1'000'000'000);
+  spec.it_value.tv_nsec = static_cast<long>(at % 1'000'000'000);
+  timer_settime(*static_cast<timer_t*>(system_timer_), TIMER_ABSTIME, &spec, nullptr);
+}
+
+void thread_timer::forget() noexcept {
+  delete static_cast<timer_t*>(system_timer_);
+  system_timer_ = nullptr;
+  made_ = false;
+  new (&fallback_) alarm_thread::entry();
+}
+
+}  // namespace sigpp::inline v1::platform

@@ -1,0 +1,13 @@
+#include "platform/thread_timer.hpp"
+
+#include <new>
+
+namespace sigpp::inline v1::platform {
+
+thread_timer::~thread_timer() = default;
+
+void thread_timer::arm(std::chrono::steady_clock::time_point deadline) { fallback_.arm(deadline); }
+
+void thread_timer::forget() noexcept { new (&fallback_) alarm_thread::entry(); }
+
+}  // namespace sigpp::inline v1::platform

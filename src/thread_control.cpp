@@ -1,0 +1,117 @@
+#include "thread_control.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include <sigpp/check.hpp>
+#include <sigpp/timeout.hpp>
+
+#include "process.hpp"
+#include "safe_point.hpp"
+
+namespace sigpp::inline v1::detail {
+
+namespace {
+
+constinit thread_local thread_control* known = nullptr;
+
+struct control_end {
+  std::shared_ptr<thread_control> control;
+  control_end() = default;
+  ~control_end() {
+    if (control) control->end();
+    known = nullptr;
+  }
+  control_end(const control_end&) = delete;
+  control_end& operator=(const control_end&) = delete;
+};
+
+}  // namespace
+
+const std::shared_ptr<thread_control>& this_control() {
+  thread_local control_end own;
+  if (own.control == nullptr) {
+    prepare_this_thread();
+    own.control = std::make_shared<thread_control>();
+    known = own.control.get();
+  }
+  return own.control;
+}
+
+thread_control* known_control() noexcept { return known; }
+
+thread_control::thread_control() : thread_(in_handler::this_thread()), attention_(&attention) {}
+
+thread_control::request_id thread_control::request(std::function<void()> f) {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return 0;
+  requests_.emplace_back(++last_id_, std::move(f));
+  any_.store(true);
+  attention_->store(1);
+  in_handler::os::ring(thread_);  // under the lock: the thread cannot end meanwhile
+  return last_id_;
+}
+
+void thread_control::take_back(request_id id) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(requests_, [&](const auto& each) { return each.first == id; });
+}
+
+void thread_control::run() {
+  while (any_.load()) {
+    std::function<void()> next;
+    {
+      const std::lock_guard lock(mutex_);
+      if (requests_.empty()) {
+        any_.store(false);
+        break;
+      }
+      next = std::move(requests_.front().second);
+      requests_.erase(requests_.begin());
+    }
+    next();
+  }
+  if (innermost_ == nullptr) return;
+  const auto now = std::chrono::steady_clock::now();
+  timeout* over = nullptr;  // the outermost one: an inner one's catch must not stop it
+  for (timeout* at = innermost_; at != nullptr; at = at->outer_) {
+    if (!at->thrown_ && at->deadline_ <= now) over = at;
+  }
+  if (over == nullptr) return;
+  over->thrown_ = true;
+  throw timed_out(over->id_);
+}
+
+void thread_control::arm(time_point deadline) {
+  if (deadline >= armed_) return;
+  armed_ = deadline;
+  timer_.arm(deadline);
+}
+
+// Called when the timer may have fired, or what it was armed for is gone.
+void thread_control::arm_for_the_next() {
+  auto next = earliest_timer_here();
+  for (timeout* at = innermost_; at != nullptr; at = at->outer_) {
+    if (!at->thrown_) next = std::min(next, at->deadline_);
+  }
+  if (armed_ <= std::chrono::steady_clock::now()) armed_ = time_point::max();
+  arm(next);
+}
+
+void thread_control::end() noexcept {
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  requests_.clear();
+}
+
+void thread_control::after_fork_in_child() noexcept {
+  new (&mutex_) std::mutex();
+  requests_.clear();
+  any_.store(false);
+  thread_ = in_handler::this_thread();
+  timer_.forget();
+  armed_ = time_point::max();
+  attention_->store(1);  // to arm it again
+}
+
+}  // namespace sigpp::inline v1::detail

@@ -1,0 +1,178 @@
+#include "timer_queue.hpp"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+namespace sigpp::inline v1::detail {
+
+namespace {
+using std::chrono::steady_clock;
+}
+
+void timer_queue::put(std::size_t place, std::shared_ptr<timer_node> node) noexcept {
+  node->place = place;
+  heap_[place] = std::move(node);
+}
+
+void timer_queue::up(std::size_t place) noexcept {
+  std::shared_ptr<timer_node> node = std::move(heap_[place]);
+  for (; place > 0; place = (place - 1) / 2) {
+    const std::size_t parent = (place - 1) / 2;
+    if (heap_[parent]->next <= node->next) break;
+    put(place, std::move(heap_[parent]));
+  }
+  put(place, std::move(node));
+}
+
+void timer_queue::down(std::size_t place) noexcept {
+  std::shared_ptr<timer_node> node = std::move(heap_[place]);
+  for (;;) {
+    std::size_t child = 2 * place + 1;
+    if (child >= heap_.size()) break;
+    if (child + 1 < heap_.size() && heap_[child + 1]->next < heap_[child]->next) ++child;
+    if (node->next <= heap_[child]->next) break;
+    put(place, std::move(heap_[child]));
+    place = child;
+  }
+  put(place, std::move(node));
+}
+
+// Also for the running ones, which come back: finish() must not fail.
+void timer_queue::make_room() {
+  const std::size_t needed = heap_.size() + running_ + 1;
+  if (needed > heap_.capacity()) heap_.reserve(std::max(2 * heap_.capacity(), needed + 15));
+}
+
+void timer_queue::insert(const std::shared_ptr<timer_node>& node) {
+  heap_.push_back(node);
+  node->place = heap_.size() - 1;
+  up(node->place);
+}
+
+void timer_queue::remove(timer_node& node) noexcept {
+  const std::size_t place = std::exchange(node.place, timer_node::nowhere);
+  std::shared_ptr<timer_node> last = std::move(heap_.back());
+  heap_.pop_back();
+  if (place == heap_.size()) return;
+  put(place, std::move(last));
+  up(place);
+  down(heap_[place]->place);
+}
+
+void timer_queue::publish() noexcept {
+  const auto first = heap_.empty() ? time_point::max() : heap_.front()->next;
+  earliest_.store(first.time_since_epoch().count());
+}
+
+bool timer_queue::add(const std::shared_ptr<timer_node>& node) {
+  const std::lock_guard lock(mutex_);
+  make_room();
+  insert(node);
+  const bool earlier = node->place == 0;
+  publish();
+  return earlier;
+}
+
+bool timer_queue::reschedule(const std::shared_ptr<timer_node>& node, time_point at) {
+  const std::lock_guard lock(mutex_);
+  node->next = at;
+  node->ended = false;
+  if (node->running) {
+    node->moved = true;
+    return false;  // its thread will see it
+  }
+  if (node->place != timer_node::nowhere) remove(*node);
+  make_room();
+  insert(node);
+  const bool earlier = node->place == 0;
+  publish();
+  return earlier;
+}
+
+bool timer_queue::end(timer_node& node, bool wait) noexcept {
+  std::shared_ptr<timer_node> keep;  // its function is destroyed outside the lock
+  std::unique_lock lock(mutex_);
+  const bool pending = node.place != timer_node::nowhere ||
+                       (node.running && !node.ended && node.period.count() != 0);
+  node.ended = true;
+  node.moved = false;
+  if (node.place != timer_node::nowhere) {
+    keep = heap_[node.place];
+    remove(node);
+    publish();
+  }
+  if (wait) ended_.wait(lock, [&] { return !node.running; });
+  return pending;
+}
+
+bool timer_queue::is_pending(const timer_node& node) {
+  const std::lock_guard lock(mutex_);
+  return node.place != timer_node::nowhere || node.moved ||
+         (node.running && !node.ended && node.period.count() != 0);
+}
+
+timer_queue::time_point timer_queue::next_of(const timer_node& node) {
+  const std::lock_guard lock(mutex_);
+  return node.next;
+}
+
+void timer_queue::finish(const std::shared_ptr<timer_node>& node) noexcept {
+  const std::lock_guard lock(mutex_);
+  node->running = false;
+  --running_;
+  const bool again = !node->ended && (node->moved || node->period.count() != 0);
+  if (again && !node->moved) node->next += node->period;
+  node->moved = false;
+  if (again) insert(node);
+  publish();
+  ended_.notify_all();
+}
+
+// A periodic one that runs is not in the heap, so it never runs inside itself.
+void timer_queue::run_due() {
+  const time_point now = steady_clock::now();
+  while (earliest() <= now) {
+    std::shared_ptr<timer_node> node;
+    std::uint64_t missed = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      if (heap_.empty() || heap_.front()->next > now) return;
+      node = heap_.front();
+      remove(*node);
+      node->running = true;
+      ++running_;
+      if (node->period.count() != 0) {
+        missed = static_cast<std::uint64_t>((now - node->next) / node->period);
+        node->next += node->period * static_cast<std::int64_t>(missed);
+      }
+      publish();
+    }
+    struct finishing {
+      timer_queue& queue;
+      const std::shared_ptr<timer_node>& node;
+      ~finishing() { queue.finish(node); }
+    } const guard{*this, node};
+    node->f(missed);
+  }
+}
+
+bool timer_queue::is_empty() {
+  const std::lock_guard lock(mutex_);
+  return heap_.empty() && running_ == 0;
+}
+
+// Another thread of the parent may have held the lock, and have been changing the heap: then it is
+// lost.
+void timer_queue::after_fork_in_child() noexcept {
+  if (mutex_.try_lock()) {
+    mutex_.unlock();
+  } else {
+    new (&mutex_) std::mutex();
+    new (&heap_) std::vector<std::shared_ptr<timer_node>>();
+    publish();
+  }
+  new (&ended_) std::condition_variable();
+}
+
+}  // namespace sigpp::inline v1::detail

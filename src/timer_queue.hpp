@@ -1,0 +1,78 @@
+// The timers of one dispatcher.
+//
+// Thread safety: every member, from any thread; run_due() on the dispatcher's thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <sigpp/timer.hpp>
+
+namespace sigpp::inline v1::detail {
+
+class dispatcher_core;
+
+struct timer_node {
+  std::chrono::steady_clock::time_point next;
+  std::chrono::nanoseconds period{};  // 0: once
+  timer_function f;
+  dispatcher_core* where = nullptr;
+  std::size_t place = nowhere;  // in the heap
+  bool running = false;
+  bool ended = false;
+  bool moved = false;  // rescheduled while running
+
+  static constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();
+};
+
+/// A heap whose nodes know their places: O(log n) to add, to end and to run one.
+class timer_queue {
+ public:
+  using time_point = std::chrono::steady_clock::time_point;
+
+  /// Each returns whether the earliest deadline is now an earlier one: the thread has to be told.
+  bool add(const std::shared_ptr<timer_node>& node);
+  bool reschedule(const std::shared_ptr<timer_node>& node, time_point at);
+
+  /// `wait`: for a call in progress.
+  bool end(timer_node& node, bool wait) noexcept;
+  bool is_pending(const timer_node& node);
+  time_point next_of(const timer_node& node);
+
+  /// max() if there is none.
+  [[nodiscard]] time_point earliest() const noexcept {
+    return time_point(time_point::duration(earliest_.load()));
+  }
+  /// Calls what is due now, in the order of the deadlines. What they throw passes.
+  void run_due();
+
+  /// Nothing in it, and nothing that runs.
+  [[nodiscard]] bool is_empty();
+
+  void after_fork_in_child() noexcept;
+
+ private:
+  void put(std::size_t place, std::shared_ptr<timer_node> node) noexcept;
+  void up(std::size_t place) noexcept;
+  void down(std::size_t place) noexcept;
+  void make_room();
+  void insert(const std::shared_ptr<timer_node>& node);
+  void remove(timer_node& node) noexcept;
+  void publish() noexcept;
+  void finish(const std::shared_ptr<timer_node>& node) noexcept;
+
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::vector<std::shared_ptr<timer_node>> heap_;
+  std::size_t running_ = 0;
+  std::atomic<std::int64_t> earliest_{time_point::max().time_since_epoch().count()};
+};
+
+}  // namespace sigpp::inline v1::detail
