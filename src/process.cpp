@@ -216,6 +216,13 @@ bool runs_handlers() { return on_main_thread() || this_own_core != nullptr; }
 
 bool has_safe_points() { return runs_handlers() || known_control() != nullptr; }
 
+void let_the_doorbell_in() noexcept {
+  sigset_t doorbell;
+  sigemptyset(&doorbell);
+  sigaddset(&doorbell, SIGPP_DOORBELL_SIGNAL);
+  pthread_sigmask(SIG_UNBLOCK, &doorbell, nullptr);
+}
+
 void prepare_this_thread() {
   on_main_thread();
   static std::atomic<bool> done{false};

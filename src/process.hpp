@@ -34,6 +34,10 @@ bool runs_handlers();
 /// Or can it be interrupted, or has it deadlines?
 bool has_safe_points();
 
+/// The calling thread shall hear rings in the calls that do not change its mask, even if it blocks
+/// every signal.
+void let_the_doorbell_in() noexcept;
+
 /// Rings, and the timer's signal, are heard from now on. Throws what registry::prepare() does.
 void prepare_this_thread();
 

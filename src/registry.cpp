@@ -368,6 +368,8 @@ bool registry::is_ignored(int signum) {
 dispatcher_core& registry::make_core() {
   const std::lock_guard lock(mutex_);
   start_delivery();
+  install_doorbell();
+  let_the_doorbell_in();
   for (auto core = adopted_.begin(); core != adopted_.end(); ++core) {
     const bool used =
         std::any_of(table_.begin(), table_.end(), [&](const entry& e) { return wants(e, **core); });

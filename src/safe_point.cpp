@@ -84,6 +84,7 @@ std::chrono::steady_clock::time_point earliest_timer_here() {
 unsigned dispatch_here() {
   keep_attention guard;
   attention.exchange(0);  // not a store: what was written before it was raised is seen from here on
+  if (thread_control* const control = known_control()) control->forget_what_has_fired();
   if (on_main_thread()) {
     if (const int error = process()->wakeup_error.exchange(0)) {
       registry::instance().report_wakeup_error(error);
@@ -91,14 +92,14 @@ unsigned dispatch_here() {
   }
   unsigned ran = 0;
   for_each_core_here([&](dispatcher_core& core) { ran += core.dispatch(); });
-  for_each_core_here([&](dispatcher_core& core) { core.timers().run_due(); });
+  for_each_core_here([&](dispatcher_core& core) { ran += core.timers().run_due(); });
   thread_control* control = known_control();
   if (control == nullptr && earliest_timer_here() != steady_clock::time_point::max()) {
     control = this_control().get();
   }
   if (control != nullptr) {
     control->arm_for_the_next();
-    control->run();
+    ran += control->run();
   }
   guard.done();
   return ran;
@@ -121,9 +122,9 @@ std::uint64_t put_aside_here() {
 // Every signal is blocked between the look at attention and the wait, and the wait lets them in in
 // one step; so an arrival is either seen by the look or ends the wait. One that another thread
 // takes rings.
-void wait_for_attention(std::optional<steady_clock::time_point> deadline) {
+void wait_for_attention(std::optional<steady_clock::time_point> deadline, const sigset_t* mask) {
   const all_blocked guard;
-  sigset_t during = guard.mask();
+  sigset_t during = mask != nullptr ? *mask : guard.mask();
   sigdelset(&during, SIGPP_DOORBELL_SIGNAL);  // even if the program blocks it
   if (attention.load(std::memory_order_seq_cst) == 0) {
     std::optional<nanoseconds> left;

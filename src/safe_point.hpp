@@ -1,6 +1,8 @@
 // Running handlers on this thread, and blocking until there is something to run.
 #pragma once
 
+#include <signal.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -14,8 +16,8 @@ bool is_deferred() noexcept;
 extern constinit thread_local unsigned shields;
 
 /// Runs what is pending for this thread, which has safe points and is not deferred: signals,
-/// timers, what other threads have asked for, timeouts. Returns for how many arrivals a handler was
-/// called. Throws what they throw.
+/// timers, what other threads have asked for, timeouts. Returns how many functions were called, or
+/// arrivals handled. Throws what they throw.
 unsigned dispatch_here();
 
 /// Of the timers that run here. max(): there is none.
@@ -29,6 +31,8 @@ std::uint64_t put_aside_here();
 
 /// Blocks this thread, which has safe points, until attention is raised, or any signal handler has
 /// run on it, or `deadline` has passed. It may return early.
-void wait_for_attention(std::optional<std::chrono::steady_clock::time_point> deadline);
+/// `mask`: the thread's while it waits, if not its own.
+void wait_for_attention(std::optional<std::chrono::steady_clock::time_point> deadline,
+                        const sigset_t* mask = nullptr);
 
 }  // namespace sigpp::inline v1::detail

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <optional>
 
+#include "errors.hpp"
 #include "platform/platform.hpp"
 #include "process.hpp"
 #include "safe_point.hpp"
@@ -38,27 +39,39 @@ void detail::sleep_until_steady(steady_clock::time_point deadline) {
   }
 }
 
-void pause() {
+namespace {
+
+void wait_for_a_handler(const sigset_t* mask) {
   if (!detail::runs_handlers() || detail::delivery_ended()) {
     check();
-    if (detail::has_safe_points() && !detail::is_deferred()) {  // it can be interrupted
-      detail::wait_for_attention(std::nullopt);
-      return check();
+    if (!detail::has_safe_points() || detail::is_deferred()) {
+      sigset_t own;
+      pthread_sigmask(SIG_SETMASK, nullptr, &own);
+      platform::wait_for_handler(mask != nullptr ? *mask : own, std::nullopt);
+    } else {  // it can be interrupted
+      detail::wait_for_attention(std::nullopt, mask);
     }
-    sigset_t mask;
-    pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-    platform::wait_for_handler(mask, std::nullopt);
-    return;
+    return check();
   }
   if (detail::is_deferred()) {  // the arrival ends it, and stays pending
-    while (!detail::anything_pending_here()) detail::wait_for_attention(std::nullopt);
+    while (!detail::anything_pending_here()) detail::wait_for_attention(std::nullopt, mask);
     return;
   }
-  // Inside a handler its own signal may come, which cannot run here; pause() ends all the same.
+  // Inside a handler its own signal may come, which cannot run here; the wait ends all the same.
   const std::uint64_t put_aside = detail::put_aside_here();
   while (detail::dispatch_here() == 0 && detail::put_aside_here() == put_aside) {
-    detail::wait_for_attention(std::nullopt);
+    detail::wait_for_attention(std::nullopt, mask);
   }
+}
+
+}  // namespace
+
+void pause() { wait_for_a_handler(nullptr); }
+
+void sigsuspend(const signal_set& mask) {
+  for (int n : mask) require_valid(n, "sigsuspend");
+  const sigset_t native = mask.native();
+  wait_for_a_handler(&native);
 }
 
 }  // namespace sigpp::inline v1

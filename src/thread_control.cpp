@@ -32,6 +32,7 @@ const std::shared_ptr<thread_control>& this_control() {
   thread_local control_end own;
   if (own.control == nullptr) {
     prepare_this_thread();
+    let_the_doorbell_in();
     own.control = std::make_shared<thread_control>();
     known = own.control.get();
   }
@@ -57,7 +58,8 @@ void thread_control::take_back(request_id id) {
   std::erase_if(requests_, [&](const auto& each) { return each.first == id; });
 }
 
-void thread_control::run() {
+unsigned thread_control::run() {
+  unsigned ran = 0;
   while (any_.load()) {
     std::function<void()> next;
     {
@@ -70,32 +72,44 @@ void thread_control::run() {
       requests_.erase(requests_.begin());
     }
     next();
+    ++ran;
   }
-  if (innermost_ == nullptr) return;
+  if (innermost_ == nullptr) return ran;
   const auto now = std::chrono::steady_clock::now();
   timeout* over = nullptr;  // the outermost one: an inner one's catch must not stop it
   for (timeout* at = innermost_; at != nullptr; at = at->outer_) {
     if (!at->thrown_ && at->deadline_ <= now) over = at;
   }
-  if (over == nullptr) return;
+  if (over == nullptr) return ran;
   over->thrown_ = true;
   throw timed_out(over->id_);
 }
 
 void thread_control::arm(time_point deadline) {
   if (deadline >= armed_) return;
+  if (deadline <= std::chrono::steady_clock::now()) {
+    attention_->store(1);
+    return;
+  }
   armed_ = deadline;
   timer_.arm(deadline);
 }
 
-// Called when the timer may have fired, or what it was armed for is gone.
-void thread_control::arm_for_the_next() {
-  auto next = earliest_timer_here();
-  for (timeout* at = innermost_; at != nullptr; at = at->outer_) {
-    if (!at->thrown_) next = std::min(next, at->deadline_);
+void thread_control::forget_what_has_fired() {
+  if (armed_ != time_point::max() && armed_ <= std::chrono::steady_clock::now()) {
+    armed_ = time_point::max();
   }
-  if (armed_ <= std::chrono::steady_clock::now()) armed_ = time_point::max();
-  arm(next);
+}
+
+// Those that are over are for run().
+void thread_control::arm_for_the_next() {
+  const auto now = std::chrono::steady_clock::now();
+  auto next = earliest_timer_here();
+  if (next <= now) attention_->store(1);
+  for (timeout* at = innermost_; at != nullptr; at = at->outer_) {
+    if (at->deadline_ > now) next = std::min(next, at->deadline_);
+  }
+  if (next > now) arm(next);
 }
 
 void thread_control::end() noexcept {

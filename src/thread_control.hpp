@@ -35,11 +35,14 @@ class thread_control {
   void take_back(request_id id);
 
   /// Runs what was requested, and throws timed_out for the outermost timeout that is over.
-  /// Not under the registry's lock.
-  void run();
+  /// Returns how many requests. Not under the registry's lock.
+  unsigned run();
 
   /// The thread looks at its deadlines again no later than this.
   void arm(time_point deadline);
+  /// When attention has been lowered and before anything runs: the timer is not armed any more if
+  /// its time has passed; if it fires after this, it raises attention again.
+  void forget_what_has_fired();
   /// Arms the timer for the earliest deadline there is here.
   void arm_for_the_next();
 

@@ -130,14 +130,15 @@ void timer_queue::finish(const std::shared_ptr<timer_node>& node) noexcept {
 }
 
 // A periodic one that runs is not in the heap, so it never runs inside itself.
-void timer_queue::run_due() {
+unsigned timer_queue::run_due() {
+  unsigned ran = 0;
   const time_point now = steady_clock::now();
   while (earliest() <= now) {
     std::shared_ptr<timer_node> node;
     std::uint64_t missed = 0;
     {
       const std::lock_guard lock(mutex_);
-      if (heap_.empty() || heap_.front()->next > now) return;
+      if (heap_.empty() || heap_.front()->next > now) return ran;
       node = heap_.front();
       remove(*node);
       node->running = true;
@@ -154,7 +155,9 @@ void timer_queue::run_due() {
       ~finishing() { queue.finish(node); }
     } const guard{*this, node};
     node->f(missed);
+    ++ran;
   }
+  return ran;
 }
 
 bool timer_queue::is_empty() {

@@ -50,8 +50,9 @@ class timer_queue {
   [[nodiscard]] time_point earliest() const noexcept {
     return time_point(time_point::duration(earliest_.load()));
   }
-  /// Calls what is due now, in the order of the deadlines. What they throw passes.
-  void run_due();
+  /// Calls what is due now, in the order of the deadlines. What they throw passes. Returns
+  /// how many.
+  unsigned run_due();
 
   /// Nothing in it, and nothing that runs.
   [[nodiscard]] bool is_empty();

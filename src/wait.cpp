@@ -105,6 +105,7 @@ std::optional<signal_info> detail::wait_for(const signal_set& signals,
                                                  : plain_wait_once(signals, left, info);
     if (taken == 0 && info.si_signo == SIGPP_DOORBELL_SIGNAL) {  // which no handler has seen
       in_handler::release_this_thread();
+      attention.store(1);  // as it does
       last = false;
     }
     if (taken > 0) {

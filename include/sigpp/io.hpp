@@ -1,19 +1,16 @@
 // Blocking calls that signals, timeouts and interrupt() always end: files, sockets, descriptors.
 //
 // For all of them:
-// - Each is a safe point. Handlers of signals that come meanwhile run on time, then the call goes
-// on
-//   (Python: PEP 475); if one throws, or a timeout is over, or the thread is interrupted, the
-//   exception leaves the call. What comes at any instant around the call is never slept through,
-//   whatever thread the kernel gives it to.
-// - Nothing is lost: a call that has had an effect returns its result, and the handler runs at the
-// next
-//   safe point. So an exception means that nothing was read, written, taken or accepted.
+// - Each is a safe point. Handlers of signals that come meanwhile run on time, then the call
+//   goes on (Python: PEP 475); if one throws, or a timeout is over, or the thread is interrupted,
+//   the exception leaves the call. What comes at any instant around the call is never slept
+//   through, whatever thread the kernel gives it to.
+// - Nothing is lost: a call that has had an effect returns its result, and the handler runs at
+//   the next safe point. So an exception means that nothing was read, written, taken or accepted.
 // - Under a shield, and while an exception unwinds, they are plain calls that EINTR does not end.
-// - Arguments and results are POSIX's; std::system_error has the errno, which is never EINTR. The
-// form with
-//   std::error_code& stores the error and returns 0, or -1 where 0 is a descriptor or a process;
-//   what handlers throw is still thrown.
+// - Arguments and results are POSIX's; std::system_error has the errno, which is never EINTR.
+//   The form with std::error_code& stores the error and returns 0, or -1 where 0 is a descriptor
+//   or a process; what handlers throw is still thrown.
 // - Threads: any. Not async-signal-safe. docs/reference/blocking-calls.md says how each is done.
 #pragma once
 

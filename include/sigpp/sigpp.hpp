@@ -8,6 +8,7 @@
 #include <sigpp/io.hpp>
 #include <sigpp/itimer.hpp>
 #include <sigpp/mask.hpp>
+#include <sigpp/mutex.hpp>
 #include <sigpp/names.hpp>
 #include <sigpp/run.hpp>
 #include <sigpp/send.hpp>
@@ -17,6 +18,7 @@
 #include <sigpp/signal_set.hpp>
 #include <sigpp/sleep.hpp>
 #include <sigpp/statistics.hpp>
+#include <sigpp/stream.hpp>
 #include <sigpp/subscribe.hpp>
 #include <sigpp/thread.hpp>
 #include <sigpp/timeout.hpp>

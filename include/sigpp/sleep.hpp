@@ -9,6 +9,7 @@
 #include <sigpp/check.hpp>
 #include <sigpp/duration.hpp>
 #include <sigpp/export.hpp>
+#include <sigpp/signal_set.hpp>
 
 namespace sigpp::inline v1 {
 
@@ -61,13 +62,19 @@ void sleep_for(std::chrono::duration<Rep, Period> duration) {
   detail::sleep_until_steady(detail::deadline_after(detail::to_nanoseconds(duration, "sleep_for")));
 }
 
-/// Waits until a handler has run. One that is pending when it is called counts: pause() runs it and
-/// returns, so `while (!done) pause();` cannot miss the signal that sets `done`. Python:
-/// `signal.pause`.
+/// Waits until a handler, or a timer's function, has run. One that is pending when it is called
+/// counts: pause() runs it and returns, so `while (!done) pause();` cannot miss the signal that
+/// sets `done`. Python: `signal.pause`.
 ///
 /// Throws what the handlers throw. Threads: any; on one that runs no handlers (not the main thread,
 /// and without a dispatcher) it is POSIX pause(): it returns when any C-level signal handler has
 /// interrupted that thread.
 SIGPP_EXPORT void pause();
+
+/// As pause(), with the signal mask `mask` while it waits: set and taken back in one step with the
+/// waiting, so a signal that was blocked until now cannot come too early. Handlers run after that,
+/// with the old mask. POSIX: sigsuspend. Throws std::system_error (EINVAL) for numbers as
+/// pthread_sigmask().
+SIGPP_EXPORT void sigsuspend(const signal_set& mask);
 
 }  // namespace sigpp::inline v1

@@ -77,8 +77,7 @@ class stop_scope {
 
 /// As std::thread::join, but a safe point: handlers run meanwhile, and what they throw ends it, the
 /// thread being joinable still. Threads: any but the one to join. Throws std::system_error as
-/// std::thread::join, and what handlers throw. Where the system has no pthread_tryjoin_np it may
-/// notice the end up to 10 ms late.
+/// std::thread::join, and what handlers throw. It may notice the end up to 10 ms late.
 SIGPP_EXPORT void join(std::thread& thread);
 
 }  // namespace sigpp::inline v1

@@ -1,16 +1,15 @@
 // Without the stub. Every signal is blocked between the look at attention and the wait, which lets
 // them in in one step; then a call that does not block. Calls that no wait can stand for are
-// repeated, 10 ms apart.
+// repeated, 10 ms apart,
+// and a futex is looked at every 1 ms.
 #include <sys/file.h>
 #include <sys/select.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <memory>
-#include <mutex>
-#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -70,11 +69,14 @@ long poll_once(const word& attention, pollfd* all, nfds_t count, deadline until,
     for (nfds_t i = 0; i < count; ++i) {
       const int fd = all[i].fd;
       if (fd < 0) continue;
-      if (fd >= FD_SETSIZE) {
+      const int known = POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLPRI | POLLRDBAND;
+      const int ends_too = POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM;  // select knows no hang-up
+      const int asked = all[i].events;
+      if (fd >= FD_SETSIZE || (asked & ~known) != 0 || (asked & ends_too) == 0) {
         all_fit = false;
         continue;
       }
-      if ((all[i].events & (POLLIN | POLLRDNORM)) != 0 || all[i].events == 0) FD_SET(fd, &in);
+      if ((all[i].events & (POLLIN | POLLRDNORM)) != 0) FD_SET(fd, &in);
       if ((all[i].events & (POLLOUT | POLLWRNORM)) != 0) FD_SET(fd, &out);
       if ((all[i].events & (POLLPRI | POLLRDBAND)) != 0) FD_SET(fd, &except);
       highest = std::max(highest, fd);
@@ -104,12 +106,17 @@ long when_ready(const word& attention, int fd, short events, Call call) {
   return ready < 0 ? ready : errors(call());
 }
 
+bool is_nonblocking(int fd) noexcept { return (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0; }
+
 template <class Call>
 long repeat_until_ready(const word& attention, int fd, short events, int flags, Call call) {
+  if (attention.load() != 0) return -EINTR;
   for (;;) {
-    const long result = when_ready(attention, fd, events, call);
-    if ((result != -EAGAIN && result != -EWOULDBLOCK) || (flags & MSG_DONTWAIT) != 0) return result;
-    if ((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0) return result;
+    const long result = errors(call());
+    const bool waits = result == -EAGAIN || result == -EWOULDBLOCK;
+    if (!waits || (flags & MSG_DONTWAIT) != 0 || is_nonblocking(fd)) return result;
+    const long ready = wait_for(attention, fd, events);
+    if (ready < 0) return ready;
   }
 }
 
@@ -129,14 +136,13 @@ long write_some(int fd, const void* from, std::size_t bytes) {
   return errors(::write(fd, from, std::min<std::size_t>(bytes, PIPE_BUF)));
 }
 
-bool is_nonblocking(int fd) noexcept { return (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0; }
-
 long connect_by_polling(const word& attention, int fd, const sockaddr* to, socklen_t length) {
   const int flags = fcntl(fd, F_GETFL);
   if (flags < 0) return -errno;
   if ((flags & O_NONBLOCK) != 0) return errors(::connect(fd, to, length));
   fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-  long result = errors(::connect(fd, to, length));
+  // Local sockets whose listener has no room say EAGAIN.
+  long result = repeat(attention, [&] { return errors(::connect(fd, to, length)); });
   if (result == -EINPROGRESS || result == -EALREADY) {
     result = wait_for(attention, fd, POLLOUT);
     if (result == 0) {
@@ -149,33 +155,44 @@ long connect_by_polling(const word& attention, int fd, const sockaddr* to, sockl
   return result;
 }
 
-// The open of a FIFO cannot be asked not to block without changing what it means; so another thread
-// does it. If this one is interrupted, that one goes on, and closes what it gets.
-long open_by_thread(const word& attention, const char* path, int flags, mode_t mode) {
-  if ((flags & O_NONBLOCK) != 0) return errors(::open(path, flags, mode));
-  struct result {
-    std::mutex mutex;
-    long value = -EAGAIN;
-    bool unwanted = false;
-  };
-  const auto shared = std::make_shared<result>();
+// For reading there is no open that waits for a writer and can be ended. So another thread does it;
+// to end that, this one is the writer for a moment. A writer that comes at that very moment finds
+// no reader.
+long open_to_read(const word& attention, const char* path, int flags) {
+  std::atomic<long> opened{-EAGAIN};
+  std::thread waits;
   {
     const detail::all_blocked guard;
-    std::thread([shared, name = std::string(path), flags, mode] {
-      const long opened = errors(::open(name.c_str(), flags, mode));
-      const std::lock_guard lock(shared->mutex);
-      shared->value = opened;
-      if (shared->unwanted && opened >= 0) ::close(static_cast<int>(opened));
-    }).detach();
+    waits = std::thread([&] { opened = errors(::open(path, flags)); });
   }
-  const long interrupted = repeat(attention, [&]() -> long {
-    const std::lock_guard lock(shared->mutex);
-    return shared->value == -EAGAIN ? -EAGAIN : 0;
-  });
-  const std::lock_guard lock(shared->mutex);
-  if (shared->value != -EAGAIN) return shared->value;
-  shared->unwanted = true;
+  const long interrupted =
+      repeat(attention, [&]() -> long { return opened == -EAGAIN ? -EAGAIN : 0; });
+  while (opened == -EAGAIN) {
+    const int writer = ::open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (writer < 0) std::this_thread::yield();  // it has not come to wait yet
+    while (writer >= 0 && opened == -EAGAIN) std::this_thread::yield();
+    if (writer >= 0) ::close(writer);
+  }
+  waits.join();
+  if (interrupted == 0 || opened < 0) return opened;
+  ::close(static_cast<int>(opened));
   return interrupted;
+}
+
+// Only that of a FIFO blocks.
+long open_by_polling(const word& attention, const char* path, int flags, mode_t mode) {
+  struct stat file {};
+  const bool blocks =
+      (flags & O_NONBLOCK) == 0 && ::stat(path, &file) == 0 && S_ISFIFO(file.st_mode);
+  const int access = flags & O_ACCMODE;
+  if (!blocks || access == O_RDWR) return errors(::open(path, flags, mode));
+  if (access == O_RDONLY) return open_to_read(attention, path, flags);
+  const long fd = repeat(attention, [&]() -> long {
+    const long once = errors(::open(path, flags | O_NONBLOCK));
+    return once == -ENXIO ? -EAGAIN : once;
+  });
+  if (fd >= 0) ::fcntl(static_cast<int>(fd), F_SETFL, flags & ~O_NONBLOCK);
+  return fd;
 }
 
 long wait_for_child(const word& attention, idtype_t type, id_t id, siginfo_t* info, int options) {
@@ -229,13 +246,20 @@ constinit const calls by_polling{
     .pwrite = [](const word& w, int fd, const void* from, std::size_t bytes, off_t at) -> long {
       return w.load() != 0 ? -EINTR : errors(::pwrite(fd, from, bytes, at));
     },
-    .recvfrom =
-        [](const word& w, int fd, void* to, std::size_t bytes, int flags, sockaddr* from,
-           socklen_t* length) {
-          return repeat_until_ready(w, fd, POLLIN, flags, [&] {
-            return ::recvfrom(fd, to, bytes, flags | MSG_DONTWAIT, from, length);
-          });
-        },
+    .recvfrom = [](const word& w, int fd, void* to, std::size_t bytes, int flags, sockaddr* from,
+                   socklen_t* length) -> long {
+      long sum = 0;
+      for (;;) {
+        const auto got = static_cast<std::size_t>(sum);
+        const long result = repeat_until_ready(w, fd, POLLIN, flags, [&] {
+          return ::recvfrom(fd, static_cast<char*>(to) + got, bytes - got, flags | MSG_DONTWAIT,
+                            from, length);
+        });
+        if (result <= 0) return sum > 0 ? sum : result;
+        sum += result;
+        if ((flags & MSG_WAITALL) == 0 || static_cast<std::size_t>(sum) == bytes) return sum;
+      }
+    },
     .recvmsg =
         [](const word& w, int fd, msghdr* message, int flags) {
           return repeat_until_ready(w, fd, POLLIN, flags,
@@ -269,7 +293,7 @@ constinit const calls by_polling{
     },
     .wait_child = [](const word& w, idtype_t type, id_t id, siginfo_t* info, int options,
                      rusage*) { return wait_for_child(w, type, id, info, options); },
-    .open = open_by_thread,
+    .open = open_by_polling,
     .flock =
         [](const word& w, int fd, int operation) {
           if ((operation & LOCK_NB) != 0) return errors(::flock(fd, operation));

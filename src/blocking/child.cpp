@@ -71,7 +71,9 @@ child_status waitpid(pid_t pid, int options, std::error_code& error) {
   } else {
     id = static_cast<id_t>(pid);
   }
-  const siginfo_t info = waitid(type, id, options | WEXITED, error);
+  int states = WEXITED | (options & (WNOHANG | WCONTINUED));
+  if ((options & WUNTRACED) != 0) states |= WSTOPPED;
+  const siginfo_t info = waitid(type, id, states, error);
   if (error) return {.pid = -1, .status = 0};
   if (info.si_pid == 0) return {};
   return {.pid = info.si_pid, .status = status_of(info)};

@@ -265,6 +265,12 @@ int open(const char* path, int flags, mode_t mode) {
 
 int detail::poll_until(std::span<pollfd> all, time_limit until, const sigset_t* mask,
                        std::error_code* error) {
+  sigset_t during;
+  if (mask != nullptr) {
+    during = *mask;
+    sigdelset(&during, SIGPP_DOORBELL_SIGNAL);
+    mask = &during;
+  }
   std::error_code own;
   std::error_code& to = error != nullptr ? *error : own;
   const int ready = number_of(until_done([&](const word& w) {
@@ -326,11 +332,14 @@ int detail::epoll_until(int fd, std::span<epoll_event> events, time_limit until,
                         std::error_code* error) {
   std::error_code own;
   std::error_code& to = error != nullptr ? *error : own;
-  const int ready =
-      number_of(until_done([&](const word& w) {
-                  return blocking::epoll_wait(w, fd, events.data(), iovecs(events.size()), until);
-                }),
-                to);
+  int ready = 0;
+  do {  // it counts milliseconds, up to 24 days; and another thread may have taken the events
+    ready =
+        number_of(until_done([&](const word& w) {
+                    return blocking::epoll_wait(w, fd, events.data(), iovecs(events.size()), until);
+                  }),
+                  to);
+  } while (ready == 0 && (!until || std::chrono::steady_clock::now() < *until));
   if (error == nullptr) throw_if(own, "epoll_wait", fd);
   return ready;
 }

@@ -58,8 +58,8 @@ int accept_with(int fd, sockaddr* from, socklen_t* length, int flags) noexcept;
 /// epoll_wait(2) without waiting; `events`: epoll_event. -1 and errno; ENOSYS where there is none.
 int epoll_now(int fd, void* events, int count) noexcept;
 
-/// Has the thread ended? Then it is joined. Where the system cannot tell, this waits for the end.
-bool try_join(pthread_t thread) noexcept;
+/// Has the thread ended? Then it is joined. Who has asked once asks until it has.
+bool try_join(pthread_t thread);
 
 /// sigqueue(3). -1 and errno; ENOSYS where there is none.
 int queue_signal(pid_t pid, int signum, const sigval& value) noexcept;

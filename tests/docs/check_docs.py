@@ -8,6 +8,7 @@
 - Every file in examples/ is a program that the tests run.
 - What links and `paths` point to exists; what is called sigpp::something is declared; every header
   is in README.md.
+- Every blocking call has a row in docs/reference/blocking-calls.md.
 
 Prints what is wrong, as FILE:LINE: WHAT, and exits 1 if anything is.
 """
@@ -24,6 +25,8 @@ PROSE = {"text", "console"}  # languages of blocks that need no mark
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 PATH = re.compile(r"`(?P<path>\.?[\w*-]+(?:[/.][\w.*-]+)*/[\w.*-]*)`")
 NAME = re.compile(r"\bsigpp::(?P<name>[a-z_]\w*)")
+CALL = re.compile(r"^(?:SIGPP_EXPORT|inline|template <.*>) [\w:]+ (?P<name>\w+)\(", re.M)
+CALLS = "docs/reference/blocking-calls.md"
 CMAKE_NAMES = {"sigpp"}  # sigpp::sigpp is a target
 
 
@@ -54,6 +57,7 @@ class Check:
             self.prose(path, lines)
         self.examples()
         self.guide()
+        self.calls()
         return self.wrong
 
     def report(self, path, number, what):
@@ -131,6 +135,17 @@ class Check:
         for header in self.headers:
             if f"`{header}`" not in readme:
                 self.report("README.md", 1, f"does not tell what {header} is for")
+
+    def calls(self):
+        page = self.root / CALLS
+        if not page.is_file():
+            return
+        headers = (self.root / "include/sigpp" / name for name in ("io.hpp", "child.hpp"))
+        public = (re.sub(r"(?s)namespace detail \{.*?\n\}", "", read(header)) for header in headers)
+        cells = " ".join(re.findall(r"^\|([^|]*)\|", read(page), re.M))
+        for name in sorted(set(CALL.findall("".join(public)))):
+            if f"`{name}`" not in cells:
+                self.report(CALLS, 1, f"has no row for {name}")
 
 
 def read(path):

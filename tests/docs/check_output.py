@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""check_output.py PROGRAM SOURCE: the program prints what its source says at its end.
+"""check_output.py SOURCE COMMAND...: the program prints what its source says at its end.
 
-That is the comment that begins with "// Prints:". It must end with exit status 0, and write nothing
+That is the comment that begins with "// Prints:", in Python with "# Prints:". It must end with exit status 0, and write nothing
 to stderr. Prints what is wrong, and exits 1 if anything is.
 """
 
@@ -13,16 +13,17 @@ import sys
 
 def expected(source):
     """What the source says that its program prints."""
-    _, mark, comment = source.partition("\n// Prints:\n")
+    sign = "#" if source.suffix == ".py" else "//"
+    _, mark, comment = source.read_text(encoding="utf-8").partition(f"\n{sign} Prints:\n")
     if not mark:
         sys.exit("It does not say what it prints.")
-    return [line.removeprefix("//").removeprefix(" ") for line in comment.splitlines()]
+    return [line.removeprefix(sign).removeprefix(" ") for line in comment.splitlines()]
 
 
 def main():
-    program, source = sys.argv[1:]
-    wanted = expected(pathlib.Path(source).read_text(encoding="utf-8"))
-    done = subprocess.run([program], capture_output=True, text=True, timeout=50, check=False)
+    source, *command = sys.argv[1:]
+    wanted = expected(pathlib.Path(source))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
     diff = difflib.unified_diff(wanted, done.stdout.splitlines(), "source", "program", lineterm="")
     wrong = [*diff]
     if done.returncode != 0:

@@ -150,5 +150,14 @@ class CheckDocs(unittest.TestCase):
         self.write("include/sigpp/new.hpp", "")
         self.assert_red("README.md:1: does not tell what new.hpp is for")
 
+    def test_a_blocking_call_without_a_row(self):
+        self.write("README.md", README + "`io.hpp`, `child.hpp`\n")
+        self.write("include/sigpp/io.hpp", "SIGPP_EXPORT int read(int fd);\ninline int poll();\n")
+        self.write("include/sigpp/child.hpp", "")
+        self.write("docs/reference/blocking-calls.md", "| `read`, `poll` | |\n")
+        self.assertEqual(self.check()[0], 0)
+        self.write("docs/reference/blocking-calls.md", "| `read` | `poll` |\n")
+        self.assert_red("docs/reference/blocking-calls.md:1: has no row for poll")
+
 
 unittest.main()

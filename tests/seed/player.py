@@ -1,8 +1,9 @@
 """Runs a program, sends it real signals from this process, and writes down what happens.
 
 A script is text. A line `--> SIGUSR1` sends that signal, `--> Ctrl+C` types it at the program's
-terminal; any other line waits until the program has printed a line, whatever it says; the last one
-stands for the program's end. A transcript has the same form: a script is also what is expected.
+terminal; `... nothing for 2 s` waits so long, to see whether the program prints something or ends; any
+other line waits until the program has printed a line, whatever it says; the last one stands for the
+program's end. A transcript has the same form: a script is also what is expected.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import dataclasses
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -19,6 +21,7 @@ import time
 
 PATIENCE = 30  # seconds for one line, or for the end. Only a program that hangs comes near.
 SEND = "--> "
+SILENCE = re.compile(r"\.\.\. nothing for (?P<seconds>[\d.]+) s")
 
 
 class Stuck(Exception):
@@ -103,6 +106,10 @@ class Program:
         """Whether the terminal holds keys back until Return, as it does at first."""
         return bool(termios.tcgetattr(self._reader)[3] & termios.ICANON)
 
+    def is_silent(self, seconds):
+        """Whether it prints nothing for so long, nor ends."""
+        return not (self._unread or select.select([self._reader], [], [], seconds)[0])
+
     def finish(self):
         """Waits for the end. Returns the rest of the output and how the program ended."""
         deadline = time.monotonic() + PATIENCE
@@ -149,6 +156,10 @@ def play(script, command, terminal=False, ignored=()):
     with contextlib.closing(Program(command, terminal, ignored)) as program:
         try:
             for step in steps:
+                if silence := SILENCE.fullmatch(step):
+                    silent = program.is_silent(float(silence["seconds"]))
+                    said += [step] if silent else shown(program.read_line())
+                    continue
                 if not step.startswith(SEND):
                     said += shown(program.read_line())
                     continue

@@ -292,4 +292,48 @@ killed by SIGTERM
 """,
         title="Two parts of a program that both want SIGTERM",
     ),
+    Scene(
+        "interrupt",
+        "interrupt",
+        """\
+Nobody writes to the pipe.
+Worker: nothing within 2 seconds.
+Worker: another thread has interrupted me.
+Worker: reads on. Press Ctrl+C.
+--> Ctrl+C
+Main: Ctrl+C.
+Worker: interrupted.
+exit status 0
+""",
+        title="A read that never ends, ended by a deadline, by another thread, and by Ctrl+C",
+        terminal=True,
+        seconds=(2, 60),
+    ),
+    Scene(
+        "interrupt_naive",
+        "interrupt_naive",
+        """\
+Worker: reads. Nobody writes. Press Ctrl+C.
+--> Ctrl+C
+... nothing for 2 s
+--> Ctrl+C
+... nothing for 2 s
+--> SIGKILL
+killed by SIGKILL
+""",
+        title="The same without sigpp: it hangs",
+        terminal=True,
+    ),
+    Scene(
+        "timers",
+        "timers",
+        """\
+1000 timers, in order.
+Three ticks, at least.
+The inner deadline.
+The outer deadline.
+exit status 0
+""",
+        title="A thousand timers, a periodic one, deadlines inside deadlines",
+    ),
 ]

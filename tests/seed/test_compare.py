@@ -94,6 +94,13 @@ class Compare(unittest.TestCase):
         self.addCleanup(setattr, player, "PATIENCE", patience)
         self.assert_red("+stuck: ", misbehaving("exit(0)", "while True: time.sleep(1)"))
 
+    def test_one_that_should_hang_and_does_not(self):
+        naive = next(scene for scene in SCENES if scene.name == "interrupt_naive")
+        script = naive.script.replace("--> Ctrl+C\n", "").replace("for 2 s", "for 20 s")
+        for code, said in (("print('Go')", []), ("print('Go\\nStopped.')", ["Stopped."])):
+            ended = player.play(script, [sys.executable, "-c", code])
+            self.assertEqual(ended.text.splitlines()[1:-2], said)
+
     def test_exit_status_130_is_no_death_by_signal(self):
         python = play_python(KEYBOARD_INTERRUPT)
         code = misbehaving(BASIC.code.split("    ")[1], "pass\n").replace("exit(0)", "exit(130)")

@@ -96,7 +96,7 @@ int epoll_now(int fd, void* events, int count) noexcept {
   return epoll_wait(fd, static_cast<epoll_event*>(events), count, 0);
 }
 
-bool try_join(pthread_t thread) noexcept { return pthread_tryjoin_np(thread, nullptr) == 0; }
+bool try_join(pthread_t thread) { return pthread_tryjoin_np(thread, nullptr) == 0; }
 
 int queue_signal(pid_t pid, int signum, const sigval& value) noexcept {
   return sigqueue(pid, signum, value);

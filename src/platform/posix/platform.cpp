@@ -1,5 +1,6 @@
 // Any POSIX.1-2008 system.
 #include "platform/platform.hpp"
+#include "mask.hpp"
 
 #include <pthread.h>
 #include <sys/mman.h>
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <ctime>
+#include <list>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -148,7 +150,30 @@ int epoll_now(int, void*, int) noexcept {
   return -1;
 }
 
-bool try_join(pthread_t thread) noexcept { return pthread_join(thread, nullptr) == 0; }
+// POSIX has no join that does not wait; so one thread waits for each.
+bool try_join(pthread_t thread) {
+  struct joiner {
+    pthread_t thread;
+    bool done;
+  };
+  static std::mutex mutex;
+  static auto& all = *new std::list<joiner>;  // never destroyed: the threads use it
+  const std::lock_guard lock(mutex);
+  auto at = std::find_if(all.begin(), all.end(),
+                         [&](const joiner& j) { return pthread_equal(j.thread, thread) != 0; });
+  if (at == all.end()) {
+    at = all.insert(all.end(), {thread, false});
+    const detail::all_blocked guard;
+    std::thread([at] {
+      pthread_join(at->thread, nullptr);
+      const std::lock_guard ended(mutex);
+      at->done = true;
+    }).detach();
+  }
+  if (!at->done) return false;
+  all.erase(at);
+  return true;
+}
 
 // sigqueue is an option that this file does without.
 int queue_signal(pid_t, int, const sigval&) noexcept {

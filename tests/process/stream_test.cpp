@@ -1,0 +1,90 @@
+// fdbuf and getline.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <iostream>
+#include <string>
+#include <thread>
+
+#include <sigpp/sigpp.hpp>
+
+#include "support/support.hpp"
+#include "support/worker.hpp"
+
+namespace {
+
+struct pipe_ends {
+  int in = -1;
+  int out = -1;
+  pipe_ends() {
+    int ends[2];
+    EXPECT_EQ(::pipe(ends), 0);
+    in = ends[0];
+    out = ends[1];
+  }
+  void put(const std::string& text) const {
+    EXPECT_EQ(::write(out, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+};
+
+TEST(getline, lines_of_any_length_and_a_last_one_without_end) {
+  const pipe_ends p;
+  const std::string much(10'000, 'm');
+  p.put("one\n\n" + much + "\nlast");
+  ::close(p.out);
+  sigpp::fdbuf buffer(p.in);
+  std::string line;
+  for (const std::string& wanted : {std::string("one"), std::string(), much, std::string("last")}) {
+    EXPECT_TRUE(getline(buffer, line));
+    EXPECT_EQ(line, wanted);
+  }
+  EXPECT_FALSE(getline(buffer, line));
+}
+
+TEST(getline, an_exception_keeps_what_has_come_of_the_line) {
+  const pipe_ends p;
+  sigpp::signal(SIGUSR1, [] { throw 1; });
+  p.put("half ");
+  sigpp::fdbuf buffer(p.in);
+  const pid_t self = getpid();
+  std::thread other([&] {
+    support::wait_until_it_sleeps(self);
+    ::raise(SIGUSR1);
+  });
+  std::string line = "untouched";
+  EXPECT_THROW(getline(buffer, line), int);
+  other.join();
+  EXPECT_EQ(line, "untouched");
+  p.put("whole\n");
+  EXPECT_TRUE(getline(buffer, line));
+  EXPECT_EQ(line, "half whole");
+}
+
+TEST(fdbuf, iostreams_read_and_write_and_may_let_exceptions_pass) {
+  const pipe_ends p;
+  {
+    sigpp::fdbuf buffer(p.out);
+    std::ostream out(&buffer);
+    out << "12 34\n" << std::string(5'000, 'x') << '\n';
+  }
+  sigpp::fdbuf buffer(p.in);
+  std::istream in(&buffer);
+  int a = 0;
+  int b = 0;
+  std::string rest;
+  in >> a >> b >> rest;
+  EXPECT_EQ(a, 12);
+  EXPECT_EQ(b, 34);
+  EXPECT_EQ(rest.size(), 5'000U);
+  in.get();
+  sigpp::signal(SIGUSR1, [] { throw 7; });
+  ::raise(SIGUSR1);
+  in >> a;
+  EXPECT_TRUE(in.bad());
+  in.clear();
+  in.exceptions(std::ios::badbit);
+  ::raise(SIGUSR1);
+  EXPECT_THROW(in >> a, int);
+}
+
+}  // namespace

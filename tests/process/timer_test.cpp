@@ -1,0 +1,265 @@
+// call_later, call_at, call_every.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include <sigpp/sigpp.hpp>
+
+#include "support/support.hpp"
+#include "support/worker.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using sigpp::call_at;
+using sigpp::call_every;
+using sigpp::call_later;
+using sigpp::timer;
+using std::chrono::steady_clock;
+
+TEST(timer, is_called_once_on_time_while_the_thread_sleeps) {
+  int calls = 0;
+  const auto start = steady_clock::now();
+  steady_clock::time_point when;
+  const timer t = call_later(10ms, [&] {
+    ++calls;
+    when = steady_clock::now();
+  });
+  EXPECT_TRUE(t);
+  EXPECT_LE(t.remaining(), 10ms);
+  sigpp::sleep_for(30ms);
+  EXPECT_EQ(calls, 1);
+  EXPECT_GE(when - start, 10ms);
+  EXPECT_FALSE(t);
+  EXPECT_EQ(t.remaining(), 0ns);
+}
+
+TEST(timer, ends_a_pause) {
+  bool done = false;
+  const timer t = call_later(1ms, [&] { done = true; });
+  while (!done) sigpp::pause();
+}
+
+TEST(timer, interrupts_a_blocking_call_which_goes_on) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const timer t = call_later(5ms, [&] { EXPECT_EQ(::write(ends[1], "x", 1), 1); });
+  std::byte byte{};
+  EXPECT_EQ(sigpp::read(ends[0], {&byte, 1}), 1U);
+}
+
+TEST(timer, runs_in_the_order_of_the_deadlines) {
+  std::vector<int> order;
+  std::vector<timer> all;
+  const auto now = steady_clock::now();
+  std::mt19937 random(1);
+  std::vector<int> numbers(1000);
+  for (int i = 0; i < 1000; ++i) numbers[static_cast<std::size_t>(i)] = i;
+  std::shuffle(numbers.begin(), numbers.end(), random);
+  for (int i : numbers) {
+    all.push_back(
+        call_at(now + std::chrono::microseconds(i * 10), [&order, i] { order.push_back(i); }));
+  }
+  while (order.size() < 1000) sigpp::sleep_for(1ms);
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST(timer, ended_ones_are_not_called_whichever_they_are) {
+  std::mt19937 random(2);
+  std::vector<timer> all;
+  std::vector<int> calls(2000);
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    all.push_back(
+        call_later(std::chrono::microseconds(random() % 5000), [&calls, i] { ++calls[i]; }));
+  }
+  for (std::size_t i = 0; i < calls.size(); i += 2) EXPECT_TRUE(all[i].cancel());
+  EXPECT_FALSE(all[0].cancel());
+  sigpp::sleep_for(10ms);
+  for (std::size_t i = 0; i < calls.size(); ++i) ASSERT_EQ(calls[i], i % 2) << i;
+}
+
+TEST(timer, lives_as_long_as_its_object_unless_it_is_detached) {
+  int calls = 0;
+  {
+    const timer t = call_later(1ms, [&] { ADD_FAILURE(); });
+  }
+  {
+    call_later(1ms, [&] { ++calls; }).detach();
+  }
+  timer t = call_later(1ms, [&] { ADD_FAILURE(); });
+  t = call_later(1ms, [&] { ++calls; });
+  sigpp::sleep_for(5ms);
+  EXPECT_EQ(calls, 2);
+}
+
+TEST(timer, periodic_ones_do_not_drift_and_tell_what_they_have_missed) {
+  std::uint64_t ticks = 0;
+  std::uint64_t missed = 0;
+  const auto start = steady_clock::now();
+  const timer t = call_every(2ms, [&](std::uint64_t late) {
+    ++ticks;
+    missed += late;
+  });
+  sigpp::sleep_for(9ms);
+  {
+    const sigpp::shield busy;
+    sigpp::sleep_for(20ms);
+  }
+  sigpp::sleep_for(1ms);
+  const auto due = static_cast<std::uint64_t>((steady_clock::now() - start) / 2ms);
+  EXPECT_GE(missed, 5U);
+  EXPECT_LE(ticks + missed, due);
+  EXPECT_GE(ticks + missed + 1, due);
+  EXPECT_TRUE(t);
+}
+
+TEST(timer, can_be_moved_and_ended_from_inside_its_function) {
+  int calls = 0;
+  timer t;
+  t = call_every(1ms, [&] {
+    if (++calls == 3) t.cancel();
+  });
+  sigpp::sleep_for(10ms);
+  EXPECT_EQ(calls, 3);
+  calls = 0;
+  t = call_later(1ms, [&] {
+    if (++calls < 3) t.reschedule(1ms);
+  });
+  sigpp::sleep_for(10ms);
+  EXPECT_EQ(calls, 3);
+  t.reschedule(1ms);
+  EXPECT_TRUE(t);
+  sigpp::sleep_for(3ms);
+  EXPECT_EQ(calls, 4);
+  t = call_later(1h, [&] { ++calls; });
+  t.reschedule(0s);
+  sigpp::check();
+  EXPECT_EQ(calls, 5);
+  EXPECT_THROW(timer().reschedule(1s), std::logic_error);
+}
+
+TEST(timer, what_it_throws_leaves_the_safe_point_and_nothing_else_is_lost) {
+  int calls = 0;
+  const timer a = call_later(1ms, [] { throw std::runtime_error("a"); });
+  const timer b = call_later(1ms, [&] { ++calls; });
+  const timer c = call_every(1ms, [&] {
+    if (++calls > 3) throw 1;
+  });
+  EXPECT_THROW(sigpp::sleep_for(1h), std::runtime_error);
+  EXPECT_THROW(sigpp::sleep_for(1h), int);
+  EXPECT_TRUE(c) << "it goes on";
+}
+
+TEST(timer, never_runs_inside_itself) {
+  int depth = 0;
+  int calls = 0;
+  const timer t = call_every(1ms, [&] {
+    EXPECT_EQ(depth++, 0);
+    if (++calls < 3) sigpp::sleep_for(5ms);
+    --depth;
+  });
+  sigpp::sleep_for(15ms);
+  EXPECT_GE(calls, 2);
+}
+
+TEST(timer, on_another_thread_from_another_thread) {
+  support::worker w;
+  std::atomic<std::thread::id> where{};
+  const timer t = call_later(
+      1ms, [&] { where = std::this_thread::get_id(); }, w.where());
+  support::wait_until([&] { return where.load() == w.id(); });
+  std::atomic<bool> running{false};
+  std::atomic<bool> go_on{false};
+  std::atomic<bool> returned{false};
+  timer slow = call_later(
+      0s,
+      [&] {
+        running = true;
+        support::wait_until([&] { return go_on.load(); });
+        returned = true;
+      },
+      w.where());
+  support::wait_until([&] { return running.load(); });
+  std::thread lets_go([&] { go_on = true; });
+  slow.cancel();
+  EXPECT_TRUE(returned) << "who ends it waits for a call in progress";
+  lets_go.join();
+}
+
+TEST(timer, of_a_thread_that_has_ended_is_the_main_ones) {
+  int calls = 0;
+  timer t;
+  std::thread([&] {
+    t = call_later(
+        1ms, [&] { ++calls; }, sigpp::this_thread::dispatcher());
+  }).join();
+  sigpp::sleep_for(10ms);
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(timer, goes_on_in_a_forked_child) {
+  int calls = 0;
+  const timer t = call_every(2ms, [&] { ++calls; });
+  EXPECT_EQ(support::describe_status(support::status_of([&] {
+              calls = 0;
+              sigpp::sleep_for(20ms);
+              return calls >= 2 ? 0 : 1;
+            })),
+            support::exited(0));
+}
+
+TEST(timer, leaves_the_timers_of_posix_alone) {
+  int alarms = 0;
+  int calls = 0;
+  sigpp::signal(SIGALRM, [&] { ++alarms; });
+  const timer t = call_every(1ms, [&] { ++calls; });
+  sigpp::setitimer(ITIMER_REAL, 1000s);
+  sigpp::sleep_for(5ms);
+  EXPECT_GT(sigpp::getitimer(ITIMER_REAL).delay, 900s);
+  sigpp::setitimer(ITIMER_REAL, 1ms);
+  sigpp::sleep_for(5ms);
+  EXPECT_EQ(alarms, 1);
+  EXPECT_GE(calls, 2);
+}
+
+TEST(timer, takes_functions_that_cannot_be_copied) {
+  int result = 0;
+  const timer t = call_later(0s, [p = std::make_unique<int>(42), &result] { result = *p; });
+  const timer u =
+      call_every(1ms, [p = std::make_unique<int>(1), &result](std::uint64_t) { result += *p; });
+  sigpp::check();
+  EXPECT_EQ(result, 42);
+}
+
+TEST(timer, refuses_bad_durations) {
+  const auto invalid = std::errc::invalid_argument;
+  support::expect_system_error([] { (void)call_later(-1s, [] {}); }, invalid, {"call_later"});
+  support::expect_system_error([] { (void)call_every(0s, [] {}); }, invalid,
+                               {"call_every", "zero"});
+  support::expect_system_error([] { (void)call_every(-1s, [] {}); }, invalid, {"call_every"});
+  EXPECT_FALSE(call_later(std::chrono::hours(24 * 365 * 200), [] {}).remaining() < 1h);
+}
+
+TEST(timer, a_million_are_no_trouble) {
+  SKIP_UNDER_TSAN();
+  std::vector<timer> all;
+  const int count = 1'000'000;
+  all.reserve(static_cast<std::size_t>(count));
+  std::atomic<int> calls{0};
+  for (int i = 0; i < count; ++i) {
+    all.push_back(
+        call_later(1h + std::chrono::nanoseconds((i * 7919LL) % count), [&] { ++calls; }));
+  }
+  for (timer& t : all) EXPECT_TRUE(t.cancel());
+  EXPECT_EQ(calls, 0);
+}
+
+}  // namespace
