@@ -81,6 +81,9 @@ long futex_wait(const word&, const std::atomic<std::uint32_t>& value, std::uint3
                 deadline until);
 void futex_wake(const std::atomic<std::uint32_t>& value, int count);
 
+/// Has the stub passed its test? false, too, where there is none.
+bool by_the_stub();
+
 /// By mask, poll and a call that does not block; where that does not exist, by looking every 10 ms.
 extern const calls by_polling;
 

@@ -68,4 +68,6 @@ void blocking::futex_wake(const std::atomic<std::uint32_t>& value, int count) {
   return by_polling.futex_wake(value, count);
 }
 
+bool blocking::by_the_stub() { return false; }
+
 }  // namespace sigpp::inline v1

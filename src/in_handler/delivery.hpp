@@ -31,7 +31,7 @@ struct route {
 struct process_state {
   /// Set while this process knows of itself: cleared in a child that no pthread_atfork has heard
   /// of.
-  std::atomic<bool> known;
+  std::atomic<unsigned> known;
 
   /// See signal_statistics. The handler counts what it receives, the dispatchers the rest.
   struct counters {
@@ -51,7 +51,7 @@ struct process_state {
 
   /// set_wakeup_fd: the descriptor + 1 (0: none), and what a write to it ended with.
   std::atomic<int> wakeup_fd;
-  std::atomic<bool> wakeup_tells_when_full;
+  std::atomic<unsigned> wakeup_tells_when_full;
   std::atomic<int> wakeup_error;
 };
 
@@ -61,7 +61,7 @@ struct shared_state {
   std::atomic<station*> main;           // so is this
   std::array<std::atomic<route*>, mailbox::signals> routes;
   std::array<std::atomic<const struct sigaction*>, mailbox::signals> previous;  // immortal, or null
-  std::array<std::atomic<bool>, mailbox::signals>
+  std::array<std::atomic<unsigned>, mailbox::signals>
       recorded;      // our handler is installed for deferral
   int first_queued;  // SIGRTMIN and SIGRTMAX are no constants
   int last_queued;
@@ -72,7 +72,6 @@ static_assert(std::atomic<station*>::is_always_lock_free);
 static_assert(std::atomic<os::thread_id>::is_always_lock_free);
 static_assert(std::atomic<unsigned>::is_always_lock_free);
 static_assert(std::atomic<int>::is_always_lock_free);
-static_assert(std::atomic<bool>::is_always_lock_free);
 
 /// The one C-level handler, for every signal and for the doorbell.
 /// Installed with SA_SIGINFO | SA_ONSTACK and a full mask, so it is never nested in itself.

@@ -29,7 +29,7 @@ bool lost_its_origin(const siginfo_t& info) noexcept {
 }
 
 // A sandbox has refused rt_tgsigqueueinfo: rings look like signals of the program's own.
-constinit std::atomic<bool> rings_are_plain{false};
+constinit std::atomic<unsigned> rings_are_plain{0};
 
 // syscall: glibc manual 26.6, "AS-Safe". getpid: POSIX.1-2017 2.4.3.
 bool queue_to_thread(thread_id thread, const siginfo_t& info) noexcept {
@@ -54,7 +54,7 @@ siginfo_t ring_info() noexcept {
 void ring(thread_id thread) noexcept {
   const siginfo_t info = ring_info();
   if (queue_to_thread(thread, info) || errno == ESRCH) return;
-  rings_are_plain.store(true);
+  rings_are_plain.store(1);
   syscall(SYS_tgkill, getpid(), static_cast<pid_t>(thread), SIGPP_DOORBELL_SIGNAL);
 }
 
@@ -63,7 +63,7 @@ const char timer_mark = 0;
 arrival kind_of_doorbell(const siginfo_t& info) noexcept {
   if (info.si_code == doorbell_code) return arrival::ring;
   if (info.si_code == SI_TIMER && info.si_value.sival_ptr == &timer_mark) return arrival::ring;
-  const bool plain = rings_are_plain.load() && info.si_code == SI_TKILL;
+  const bool plain = rings_are_plain.load() != 0 && info.si_code == SI_TKILL;
   return plain || lost_its_origin(info) ? arrival::either : arrival::users;
 }
 
