@@ -14,6 +14,7 @@ namespace sigpp::inline v1::detail {
 namespace {
 
 constinit thread_local thread_control* known = nullptr;
+constinit thread_local bool this_thread_ends = false;
 
 struct control_end {
   std::shared_ptr<thread_control> control;
@@ -21,6 +22,7 @@ struct control_end {
   ~control_end() {
     if (control) control->end();
     known = nullptr;
+    this_thread_ends = true;
   }
   control_end(const control_end&) = delete;
   control_end& operator=(const control_end&) = delete;
@@ -29,6 +31,13 @@ struct control_end {
 }  // namespace
 
 const std::shared_ptr<thread_control>& this_control() {
+  if (this_thread_ends) {  // a destructor of another thread-local object asks; this one is never
+                           // destroyed
+    thread_local auto* const late =
+        new std::shared_ptr<thread_control>(std::make_shared<thread_control>());
+    known = late->get();
+    return *late;
+  }
   thread_local control_end own;
   if (own.control == nullptr) {
     prepare_this_thread();
@@ -116,11 +125,17 @@ void thread_control::end() noexcept {
   const std::lock_guard lock(mutex_);
   ended_ = true;
   requests_.clear();
+  timer_.end();
 }
 
 void thread_control::after_fork_in_child() noexcept {
-  new (&mutex_) std::mutex();
-  requests_.clear();
+  if (mutex_.try_lock()) {
+    requests_.clear();
+    mutex_.unlock();
+  } else {  // another thread of the parent was changing them: not to be touched
+    new (&mutex_) std::mutex();
+    new (&requests_) decltype(requests_)();
+  }
   any_.store(false);
   thread_ = in_handler::this_thread();
   timer_.forget();

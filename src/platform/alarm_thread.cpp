@@ -72,8 +72,9 @@ void alarm_thread::entry::arm(steady_clock::time_point deadline) {
   a.changed.notify_one();
 }
 
-alarm_thread::entry::~entry() {
+void alarm_thread::entry::disarm() noexcept {
   if (!listed_) return;
+  listed_ = false;
   alarms& a = all();
   const std::lock_guard lock(a.mutex);
   std::erase(a.entries, this);

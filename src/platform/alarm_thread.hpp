@@ -15,11 +15,12 @@ class alarm_thread {
   class entry {
    public:
     entry() = default;
-    ~entry();
+    ~entry() { disarm(); }
     entry(const entry&) = delete;
     entry& operator=(const entry&) = delete;
     /// For the calling thread. Starts the alarm thread when there is none.
     void arm(std::chrono::steady_clock::time_point deadline);
+    void disarm() noexcept;
 
    private:
     friend class alarm_thread;

@@ -11,12 +11,15 @@ namespace sigpp::inline v1::platform {
 class thread_timer {
  public:
   thread_timer() = default;
-  ~thread_timer();
+  ~thread_timer() { end(); }
   thread_timer(const thread_timer&) = delete;
   thread_timer& operator=(const thread_timer&) = delete;
 
   /// Rings at `deadline` instead of the one set before. One that has passed rings at once.
   void arm(std::chrono::steady_clock::time_point deadline);
+
+  /// Never rings again: the thread ends.
+  void end() noexcept;
 
   /// In a forked child, which inherits no timers.
   void forget() noexcept;

@@ -1,6 +1,6 @@
-// For architectures that the machine at hand does not have: the stub, run by an emulator. No test framework, which
-// would have to be built for each. What an emulator cannot show: real memory ordering and pipelines, and
-// single steps.
+// For architectures that the machine at hand does not have: the stub, run by an emulator. No test
+// framework, which would have to be built for each. What an emulator cannot show: real memory
+// ordering and pipelines, and single steps.
 #include <signal.h>
 #include <unistd.h>
 
@@ -39,7 +39,8 @@ bool storm(int trials) {
     std::mt19937 random(1);
     for (int i = 1; i <= trials; ++i) {
       while (round != i) std::this_thread::yield();
-      for (volatile unsigned wait = static_cast<unsigned>(random() % 3000); wait > 0;) wait = wait - 1;
+      for (volatile unsigned wait = static_cast<unsigned>(random() % 3000); wait > 0;)
+        wait = wait - 1;
       if (with_byte) static_cast<void>(!::write(ends[1], "x", 1));
       ::pthread_kill(self, SIGUSR1);
     }
@@ -72,7 +73,11 @@ int main() {
   std::array<int, 2> ends{};
   if (::pipe(ends.data()) != 0) return 1;
   std::byte byte{};
-  expect(!sigpp::with_timeout(10ms, [&] { sigpp::read(ends[0], {&byte, 1}); }), "a deadline ends a read");
+  expect(!sigpp::with_timeout(10ms,
+                              [&] {
+                                sigpp::read(ends[0], {&byte, 1});
+                              }),
+         "a deadline ends a read");
   expect(sigpp::blocking::by_the_stub(), "the stub has passed its test");
   int calls = 0;
   sigpp::signal(SIGALRM, [&] {

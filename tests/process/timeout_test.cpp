@@ -121,7 +121,7 @@ TEST(timeout, tiny_and_huge_and_bad_durations) {
                                {"timeout"});
   support::expect_system_error(
       [] {
-        const timeout t(std::chrono::duration<double>(std::numeric_limits<double>::quiet_NaN()));
+        const timeout t{std::chrono::duration<double>(std::numeric_limits<double>::quiet_NaN())};
       },
       invalid, {"timeout"});
 }

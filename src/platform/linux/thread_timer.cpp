@@ -9,6 +9,7 @@
 #include <bit>
 #include <ctime>
 #include <new>
+#include <utility>
 
 namespace sigpp::inline v1::platform {
 
@@ -31,11 +32,12 @@ void* make_timer() noexcept {
 
 }  // namespace
 
-thread_timer::~thread_timer() {
-  if (system_timer_ == nullptr) return;
-  auto* const timer = static_cast<timer_t*>(system_timer_);
-  timer_delete(*timer);
-  delete timer;
+void thread_timer::end() noexcept {
+  fallback_.disarm();
+  if (auto* const timer = static_cast<timer_t*>(std::exchange(system_timer_, nullptr))) {
+    timer_delete(*timer);
+    delete timer;
+  }
 }
 
 void thread_timer::arm(std::chrono::steady_clock::time_point deadline) {

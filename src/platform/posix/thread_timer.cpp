@@ -4,7 +4,7 @@
 
 namespace sigpp::inline v1::platform {
 
-thread_timer::~thread_timer() = default;
+void thread_timer::end() noexcept { fallback_.disarm(); }
 
 void thread_timer::arm(std::chrono::steady_clock::time_point deadline) { fallback_.arm(deadline); }
 
