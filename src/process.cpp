@@ -88,6 +88,7 @@ void main_thread_leaves(void*) {
 
 void make_this_the_main_thread() {
   this_role = role::main;
+  in_handler::forget_this_thread();  // of before a fork that nobody has told us of
   pthread_setspecific(main_thread_key, &main_thread_key);
   main_core().set_thread_here();
   registry::instance().bring_adopted_here();
@@ -121,11 +122,13 @@ constinit std::optional<all_blocked> fork_guard{};
 void before_fork() {
   waiting_for_handlers.lock();
   registry::instance().mutex().lock();
+  registry::instance().lock_timers();
   if (!wiped_by_kernel) fork_guard.emplace();
 }
 
 void after_fork_in_parent() {
   fork_guard.reset();
+  registry::instance().unlock_timers();
   registry::instance().mutex().unlock();
   waiting_for_handlers.unlock();
 }
@@ -195,6 +198,8 @@ void be_born() {
   registry::instance().after_fork_in_child();
   this_own_core = nullptr;
   process()->known.store(true);
+  platform::alarm_thread::forget();
+  if (thread_control* const control = known_control()) control->after_fork_in_child();
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include <sigpp/check.hpp>
 #include <sigpp/names.hpp>
 #include <sigpp/signal.hpp>
 
@@ -302,9 +303,9 @@ signal_set registry::remove(const std::shared_ptr<subscriber>& who, bool wait) {
   }
   if (!dropped.empty()) wait_for_handlers_in_progress();
   for (const auto& [signum, core] : dropped) core->settle(signum);
-  if (wait && !who->where->is_here()) {
+  if (wait) {
     std::unique_lock lock(mutex_);
-    call_ended_.wait(lock, [&] { return who->calls == 0; });
+    call_ended_.wait(lock, [&] { return who->calls == 0 || who->runner == &attention; });
   }
   return replaced;
 }
@@ -330,6 +331,7 @@ registry::call registry::next_call(int signum, dispatcher_core& where, std::uint
     found.what_ = who->what;
     found.who_ = who;
     ++who->calls;
+    who->runner = &attention;
   }
   return found;
 }
@@ -341,10 +343,15 @@ registry::call::~call() {
   if (--who_->calls == 0) all.call_ended_.notify_all();
 }
 
+void registry::wake(dispatcher_core& core) {
+  const std::lock_guard lock(mutex_);
+  in_handler::wake(core.station());
+}
+
 void registry::prepare() {
   const std::lock_guard lock(mutex_);
   start_delivery();
-  if (!delivery_ended()) install_doorbell();
+  install_doorbell();  // also after exit has begun: a timer's ring would kill
 }
 
 bool registry::is_installed(int signum) noexcept {
@@ -426,6 +433,16 @@ void registry::main_thread_has_left() {
 std::vector<dispatcher_core*> registry::adopted() {
   const std::lock_guard lock(mutex_);
   return adopted_;
+}
+
+void registry::lock_timers() {
+  main_core().timers().mutex().lock();
+  for (dispatcher_core& core : cores_) core.timers().mutex().lock();
+}
+
+void registry::unlock_timers() {
+  main_core().timers().mutex().unlock();
+  for (dispatcher_core& core : cores_) core.timers().mutex().unlock();
 }
 
 void registry::after_fork_in_child() noexcept {

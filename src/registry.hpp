@@ -33,7 +33,8 @@ struct subscriber {
   signal_set signals;
   handler what;
   dispatcher_core* where;
-  int calls = 0;  // in progress, on the thread of `where`
+  int calls = 0;                 // in progress, on the thread of `where`
+  const void* runner = nullptr;  // marks that thread, while there are any
 };
 
 class registry {
@@ -90,6 +91,9 @@ class registry {
   call next_call(int signum, dispatcher_core& where, std::uint64_t after, std::uint64_t last);
   [[nodiscard]] std::uint64_t last_id() const noexcept { return last_id_.load(); }
 
+  /// Raises the attention of the thread there, which cannot end meanwhile.
+  void wake(dispatcher_core& core);
+
   /// The doorbell shall be heard, though there is no handler yet.
   void prepare();
 
@@ -123,6 +127,9 @@ class registry {
 
   /// Held over fork(), so that the child finds the tables whole.
   std::mutex& mutex() noexcept { return mutex_; }
+  /// The same for every dispatcher's timers; with that lock held.
+  void lock_timers();
+  void unlock_timers();
   /// In the child: the threads that other dispatchers were for do not exist.
   void after_fork_in_child() noexcept;
 

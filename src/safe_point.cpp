@@ -42,9 +42,7 @@ void for_each_core_here(F f) {
 }  // namespace
 
 // A destructor that unwinds must not meet another exception, nor code that expects none.
-bool is_deferred() noexcept {
-  return shields != 0 || std::uncaught_exceptions() > 0 || delivery_ended();
-}
+bool is_deferred() noexcept { return shields != 0 || std::uncaught_exceptions() > 0; }
 
 void run_pending() {
   if (is_deferred()) return;
@@ -76,6 +74,7 @@ class keep_attention {
 
 std::chrono::steady_clock::time_point earliest_timer_here() {
   auto earliest = steady_clock::time_point::max();
+  if (delivery_ended()) return earliest;
   for_each_core_here(
       [&](dispatcher_core& core) { earliest = std::min(earliest, core.timers().earliest()); });
   return earliest;
@@ -92,9 +91,12 @@ unsigned dispatch_here() {
   }
   unsigned ran = 0;
   for_each_core_here([&](dispatcher_core& core) { ran += core.dispatch(); });
-  for_each_core_here([&](dispatcher_core& core) { ran += core.timers().run_due(); });
+  if (!delivery_ended()) {
+    for_each_core_here([&](dispatcher_core& core) { ran += core.timers().run_due(); });
+  }
   thread_control* control = known_control();
-  if (control == nullptr && earliest_timer_here() != steady_clock::time_point::max()) {
+  if (control == nullptr && !delivery_ended() &&
+      earliest_timer_here() != steady_clock::time_point::max()) {
     control = this_control().get();
   }
   if (control != nullptr) {
@@ -105,10 +107,23 @@ unsigned dispatch_here() {
   return ran;
 }
 
+void attend_later() {
+  this_control()->arm(steady_clock::now() + std::chrono::microseconds(50));
+  attention.store(0);
+}
+
 bool anything_pending_here() {
   attention.exchange(0);
   bool any = false;
-  for_each_core_here([&](dispatcher_core& core) { any = any || core.has_something_to_run(); });
+  const auto now = steady_clock::now();
+  for_each_core_here([&](dispatcher_core& core) {
+    any = any || core.has_something_to_run() || core.timers().earliest() <= now;
+  });
+  if (thread_control* const control = known_control()) {
+    any = any || control->has_something(now);
+    control->forget_what_has_fired();
+    control->arm_for_the_next();
+  }
   if (any) attention.store(1);
   return any;
 }

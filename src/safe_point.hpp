@@ -23,6 +23,9 @@ unsigned dispatch_here();
 /// Of the timers that run here. max(): there is none.
 std::chrono::steady_clock::time_point earliest_timer_here();
 
+/// Lowers attention for 50 us.
+void attend_later();
+
 /// Is there something that dispatch_here() would run? Lowers attention if not.
 bool anything_pending_here();
 

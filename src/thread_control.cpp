@@ -1,5 +1,7 @@
 #include "thread_control.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <new>
 
@@ -21,6 +23,11 @@ struct control_end {
   control_end() = default;
   ~control_end() {
     if (control) control->end();
+    // The program's statics may use it until the end.
+    if (on_main_thread()) {
+      static const auto* const kept = new std::shared_ptr<thread_control>(control);
+      static_cast<void>(kept);
+    }
     known = nullptr;
     this_thread_ends = true;
   }
@@ -50,9 +57,11 @@ const std::shared_ptr<thread_control>& this_control() {
 
 thread_control* known_control() noexcept { return known; }
 
-thread_control::thread_control() : thread_(in_handler::this_thread()), attention_(&attention) {}
+thread_control::thread_control()
+    : process_(getpid()), thread_(in_handler::this_thread()), attention_(&attention) {}
 
 thread_control::request_id thread_control::request(std::function<void()> f) {
+  if (process_ != getpid()) return 0;
   const std::lock_guard lock(mutex_);
   if (ended_) return 0;
   requests_.emplace_back(++last_id_, std::move(f));
@@ -63,8 +72,13 @@ thread_control::request_id thread_control::request(std::function<void()> f) {
 }
 
 void thread_control::take_back(request_id id) {
+  std::function<void()> gone;  // destroyed outside the lock: it may be anything
   const std::lock_guard lock(mutex_);
-  std::erase_if(requests_, [&](const auto& each) { return each.first == id; });
+  const auto at = std::find_if(requests_.begin(), requests_.end(),
+                               [&](const auto& each) { return each.first == id; });
+  if (at == requests_.end()) return;
+  gone = std::move(at->second);
+  requests_.erase(at);
 }
 
 unsigned thread_control::run() {
@@ -100,8 +114,8 @@ void thread_control::arm(time_point deadline) {
     attention_->store(1);
     return;
   }
-  armed_ = deadline;
   timer_.arm(deadline);
+  armed_ = deadline;
 }
 
 void thread_control::forget_what_has_fired() {
@@ -122,20 +136,27 @@ void thread_control::arm_for_the_next() {
 }
 
 void thread_control::end() noexcept {
+  decltype(requests_) gone;  // destroyed outside the lock
   const std::lock_guard lock(mutex_);
   ended_ = true;
-  requests_.clear();
+  gone.swap(requests_);
   timer_.end();
 }
 
-void thread_control::after_fork_in_child() noexcept {
-  if (mutex_.try_lock()) {
-    requests_.clear();
-    mutex_.unlock();
-  } else {  // another thread of the parent was changing them: not to be touched
-    new (&mutex_) std::mutex();
-    new (&requests_) decltype(requests_)();
+bool thread_control::has_something(time_point now) const noexcept {
+  if (any_.load()) return true;
+  for (const timeout* at = innermost_; at != nullptr; at = at->outer_) {
+    if (!at->thrown_ && at->deadline_ <= now) return true;
   }
+  return false;
+}
+
+void thread_control::after_fork_in_child() noexcept {
+  // Another thread of the parent may have been changing them; and what they destroy may be
+  // anything.
+  new (&mutex_) std::mutex();
+  new (&requests_) decltype(requests_)();
+  process_ = getpid();
   any_.store(false);
   thread_ = in_handler::this_thread();
   timer_.forget();

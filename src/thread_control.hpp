@@ -4,6 +4,8 @@
 // Thread safety: requests, from any thread; everything else, the owning thread.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -38,6 +40,9 @@ class thread_control {
   /// Returns how many requests. Not under the registry's lock.
   unsigned run();
 
+  /// Would run() do something?
+  [[nodiscard]] bool has_something(time_point now) const noexcept;
+
   /// The thread looks at its deadlines again no later than this.
   void arm(time_point deadline);
   /// When attention has been lowered and before anything runs: the timer is not armed any more if
@@ -59,6 +64,7 @@ class thread_control {
   std::vector<std::pair<request_id, std::function<void()>>> requests_;
   request_id last_id_ = 0;
   bool ended_ = false;
+  pid_t process_;  // a forked child has no threads of its parent's
   in_handler::os::thread_id thread_;
   std::atomic<unsigned>* attention_;
   timeout* innermost_ = nullptr;

@@ -4,6 +4,7 @@
 
 #include "dispatcher_core.hpp"
 #include "process.hpp"
+#include "registry.hpp"
 #include "safe_point.hpp"
 #include "timer_queue.hpp"
 
@@ -12,7 +13,7 @@ namespace sigpp::inline v1 {
 namespace {
 
 // The thread arms the kernel's timer itself.
-void tell(detail::dispatcher_core& core) noexcept { in_handler::wake(core.station()); }
+void tell(detail::dispatcher_core& core) { detail::registry::instance().wake(core); }
 
 }  // namespace
 
@@ -32,7 +33,7 @@ std::shared_ptr<detail::timer_node> detail::make_timer(std::chrono::steady_clock
 bool timer::cancel() noexcept {
   if (!node_) return false;
   const auto node = std::exchange(node_, nullptr);
-  return node->where->timers().end(*node, !node->where->is_here());
+  return node->where->timers().end(*node);
 }
 
 timer::operator bool() const noexcept { return node_ && node_->where->timers().is_pending(*node_); }

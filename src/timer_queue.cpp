@@ -4,11 +4,17 @@
 #include <new>
 #include <utility>
 
+#include <sigpp/check.hpp>
+
 namespace sigpp::inline v1::detail {
 
 namespace {
 using std::chrono::steady_clock;
 }
+
+// An address of its own: it stays the thread's in a forked child, as a number of the system does
+// not.
+const void* timer_queue::this_thread() noexcept { return &attention; }
 
 void timer_queue::put(std::size_t place, std::shared_ptr<timer_node> node) noexcept {
   node->place = place;
@@ -40,7 +46,7 @@ void timer_queue::down(std::size_t place) noexcept {
 
 // Also for the running ones, which come back: finish() must not fail.
 void timer_queue::make_room() {
-  const std::size_t needed = heap_.size() + running_ + 1;
+  const std::size_t needed = heap_.size() + running_.size() + 1;
   if (needed > heap_.capacity()) heap_.reserve(std::max(2 * heap_.capacity(), needed + 15));
 }
 
@@ -78,7 +84,7 @@ bool timer_queue::reschedule(const std::shared_ptr<timer_node>& node, time_point
   const std::lock_guard lock(mutex_);
   node->next = at;
   node->ended = false;
-  if (node->running) {
+  if (node->runner != nullptr) {
     node->moved = true;
     return false;  // its thread will see it
   }
@@ -90,11 +96,11 @@ bool timer_queue::reschedule(const std::shared_ptr<timer_node>& node, time_point
   return earlier;
 }
 
-bool timer_queue::end(timer_node& node, bool wait) noexcept {
+bool timer_queue::end(timer_node& node) noexcept {
   std::shared_ptr<timer_node> keep;  // its function is destroyed outside the lock
   std::unique_lock lock(mutex_);
   const bool pending = node.place != timer_node::nowhere ||
-                       (node.running && !node.ended && node.period.count() != 0);
+                       (node.runner != nullptr && !node.ended && node.period.count() != 0);
   node.ended = true;
   node.moved = false;
   if (node.place != timer_node::nowhere) {
@@ -102,14 +108,14 @@ bool timer_queue::end(timer_node& node, bool wait) noexcept {
     remove(node);
     publish();
   }
-  if (wait) ended_.wait(lock, [&] { return !node.running; });
+  ended_.wait(lock, [&] { return node.runner == nullptr || node.runner == this_thread(); });
   return pending;
 }
 
 bool timer_queue::is_pending(const timer_node& node) {
   const std::lock_guard lock(mutex_);
   return node.place != timer_node::nowhere || node.moved ||
-         (node.running && !node.ended && node.period.count() != 0);
+         (node.runner != nullptr && !node.ended && node.period.count() != 0);
 }
 
 timer_queue::time_point timer_queue::next_of(const timer_node& node) {
@@ -119,8 +125,8 @@ timer_queue::time_point timer_queue::next_of(const timer_node& node) {
 
 void timer_queue::finish(const std::shared_ptr<timer_node>& node) noexcept {
   const std::lock_guard lock(mutex_);
-  node->running = false;
-  --running_;
+  node->runner = nullptr;
+  std::erase(running_, node);
   const bool again = !node->ended && (node->moved || node->period.count() != 0);
   if (again && !node->moved) node->next += node->period;
   node->moved = false;
@@ -140,9 +146,9 @@ unsigned timer_queue::run_due() {
       const std::lock_guard lock(mutex_);
       if (heap_.empty() || heap_.front()->next > now) return ran;
       node = heap_.front();
+      running_.push_back(node);
       remove(*node);
-      node->running = true;
-      ++running_;
+      node->runner = this_thread();
       if (node->period.count() != 0) {
         missed = static_cast<std::uint64_t>((now - node->next) / node->period);
         node->next += node->period * static_cast<std::int64_t>(missed);
@@ -162,20 +168,22 @@ unsigned timer_queue::run_due() {
 
 bool timer_queue::is_empty() {
   const std::lock_guard lock(mutex_);
-  return heap_.empty() && running_ == 0;
+  return heap_.empty() && running_.empty();
 }
 
-// Another thread of the parent may have held the lock, and have been changing the heap: then it is
-// lost.
 void timer_queue::after_fork_in_child() noexcept {
-  if (mutex_.try_lock()) {
-    mutex_.unlock();
-  } else {
-    new (&mutex_) std::mutex();
-    new (&heap_) std::vector<std::shared_ptr<timer_node>>();
-    publish();
-  }
   new (&ended_) std::condition_variable();
+  for (auto at = running_.begin(); at != running_.end();) {
+    if ((*at)->runner == this_thread()) {
+      ++at;
+      continue;
+    }
+    (*at)->runner = nullptr;
+    (*at)->moved = false;
+    if (!(*at)->ended) insert(*at);  // there is room: see make_room()
+    at = running_.erase(at);
+  }
+  publish();
 }
 
 }  // namespace sigpp::inline v1::detail

@@ -24,8 +24,8 @@ struct timer_node {
   std::chrono::nanoseconds period{};  // 0: once
   timer_function f;
   dispatcher_core* where = nullptr;
-  std::size_t place = nowhere;  // in the heap
-  bool running = false;
+  std::size_t place = nowhere;   // in the heap
+  const void* runner = nullptr;  // marks the thread that calls it now
   bool ended = false;
   bool moved = false;  // rescheduled while running
 
@@ -41,8 +41,8 @@ class timer_queue {
   bool add(const std::shared_ptr<timer_node>& node);
   bool reschedule(const std::shared_ptr<timer_node>& node, time_point at);
 
-  /// `wait`: for a call in progress.
-  bool end(timer_node& node, bool wait) noexcept;
+  /// Waits for a call in progress, but its own thread's.
+  bool end(timer_node& node) noexcept;
   bool is_pending(const timer_node& node);
   time_point next_of(const timer_node& node);
 
@@ -57,6 +57,9 @@ class timer_queue {
   /// Nothing in it, and nothing that runs.
   [[nodiscard]] bool is_empty();
 
+  /// Held over fork(), so that the child finds the heap whole.
+  std::mutex& mutex() noexcept { return mutex_; }
+  /// With the lock held: those that other threads were calling are called again.
   void after_fork_in_child() noexcept;
 
  private:
@@ -67,12 +70,13 @@ class timer_queue {
   void insert(const std::shared_ptr<timer_node>& node);
   void remove(timer_node& node) noexcept;
   void publish() noexcept;
+  static const void* this_thread() noexcept;
   void finish(const std::shared_ptr<timer_node>& node) noexcept;
 
   std::mutex mutex_;
   std::condition_variable ended_;
   std::vector<std::shared_ptr<timer_node>> heap_;
-  std::size_t running_ = 0;
+  std::vector<std::shared_ptr<timer_node>> running_;
   std::atomic<std::int64_t> earliest_{time_point::max().time_since_epoch().count()};
 };
 

@@ -31,6 +31,7 @@ class SIGPP_EXPORT fdbuf : public std::streambuf {
  protected:
   int_type underflow() override;
   int_type overflow(int_type c) override;
+  std::streamsize xsputn(const char* text, std::streamsize length) override;
   int sync() override;
 
  private:

@@ -70,6 +70,7 @@ class timeout {
   friend class detail::thread_control;
   friend class timed_out;
   std::chrono::steady_clock::time_point deadline_;
+  detail::thread_control* control_;
   timeout* outer_;
   std::uint64_t id_;
   bool thrown_ = false;

@@ -71,7 +71,7 @@ child_status waitpid(pid_t pid, int options, std::error_code& error) {
   } else {
     id = static_cast<id_t>(pid);
   }
-  int states = WEXITED | (options & (WNOHANG | WCONTINUED));
+  int states = WEXITED | (options & ~WUNTRACED);
   if ((options & WUNTRACED) != 0) states |= WSTOPPED;
   const siginfo_t info = waitid(type, id, states, error);
   if (error) return {.pid = -1, .status = 0};

@@ -73,19 +73,24 @@ bool test() noexcept {
 // 0: not tried yet; 1: the stub works; 2: it does not.
 constinit std::atomic<int> verdict{0};
 
-bool try_it() {
-  detail::prepare_this_thread();  // the ring must be heard
-  if (detail::on_main_thread()) detail::let_the_doorbell_in();
+// Set once this thread hears rings here.
+constinit thread_local bool listens = false;
+
+bool begin() {
+  detail::prepare_this_thread();
+  if (detail::runs_handlers()) detail::let_the_doorbell_in();
+  listens = true;
+  const int known = verdict.load(std::memory_order_acquire);
+  if (known != 0) return known == 1;
   const bool works = test();
   verdict.store(works ? 1 : 2, std::memory_order_release);
   return works;
 }
 
 bool trusted() {
-  const int known = verdict.load(std::memory_order_acquire);
-  if (known == 1) [[likely]]
+  if (listens && verdict.load(std::memory_order_acquire) == 1) [[likely]]
     return true;
-  return known == 0 && try_it();
+  return begin();
 }
 
 }  // namespace

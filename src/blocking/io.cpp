@@ -300,7 +300,18 @@ int detail::select_until(int count, fd_set* in, fd_set* out, fd_set* except, tim
   if (bad) {
     own = std::make_error_code(std::errc::invalid_argument);
   } else {
-    ready = poll_until(all, until, mask, &own);
+    // A hang-up is nothing that `except` tells of, but poll always does.
+    bool hung_up = true;
+    while (hung_up) {
+      hung_up = false;
+      ready = poll_until(all, until, mask, &own);
+      for (pollfd& one : all) {
+        if (ready <= 0 || one.events != POLLPRI) continue;
+        if ((one.revents & (POLLHUP | POLLERR)) == 0 || (one.revents & POLLPRI) != 0) continue;
+        one.fd = -1;
+        hung_up = --ready == 0;
+      }
+    }
   }
   for (const pollfd& one : all) {
     if ((one.revents & POLLNVAL) != 0) own = std::make_error_code(std::errc::bad_file_descriptor);

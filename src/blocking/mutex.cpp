@@ -5,7 +5,6 @@
 
 #include "blocking/until_done.hpp"
 #include "errors.hpp"
-#include "in_handler/delivery.hpp"
 
 namespace sigpp::inline v1 {
 
@@ -19,10 +18,20 @@ long wait_uninterrupted(const std::atomic<std::uint32_t>& value, std::uint32_t e
 
 }  // namespace
 
+namespace {
+
+// Stays the thread's in a forked child, as a number of the system does not.
+std::uintptr_t this_thread_mark() noexcept {
+  static thread_local char mark;
+  return reinterpret_cast<std::uintptr_t>(&mark);
+}
+
+}  // namespace
+
 bool mutex::try_lock() noexcept {
   std::uint32_t free = 0;
   if (!state_.compare_exchange_strong(free, 1, std::memory_order_acquire)) return false;
-  owner_.store(in_handler::this_thread(), std::memory_order_relaxed);
+  owner_.store(this_thread_mark(), std::memory_order_relaxed);
   return true;
 }
 
@@ -30,7 +39,7 @@ bool mutex::try_lock() noexcept {
 bool mutex::lock_within(std::optional<std::chrono::steady_clock::time_point> until,
                         bool interruptible) {
   if (try_lock()) return true;
-  const auto self = in_handler::this_thread();
+  const auto self = this_thread_mark();
   if (owner_.load(std::memory_order_relaxed) == self) {
     throw_errno(EDEADLK, "mutex::lock", "this thread holds it");
   }

@@ -59,6 +59,18 @@ fdbuf::int_type fdbuf::overflow(int_type c) {
   return c;
 }
 
+// All of it is here before any of it is written, which may throw.
+std::streamsize fdbuf::xsputn(const char* text, std::streamsize length) {
+  const auto used = static_cast<std::size_t>(pptr() - pbase());
+  const auto more = static_cast<std::size_t>(length);
+  if (used + more > out_.size()) out_.resize(used + more);
+  std::memcpy(out_.data() + used, text, more);
+  setp(out_.data(), out_.data() + out_.size());
+  pbump(static_cast<int>(used + more));
+  if (used + more >= chunk) flush();
+  return length;
+}
+
 int fdbuf::sync() {
   flush();
   return 0;

@@ -16,10 +16,12 @@ namespace sigpp::inline v1::blocking {
 /// attention does not interrupt.
 template <class Call>
 long until_done(Call call) {
-  for (;;) {
+  for (int round = 0;; ++round) {
     check();
     const bool raised = detail::attention.load(std::memory_order_relaxed) != 0;
     const bool deaf = raised && detail::is_deferred();
+    // What comes faster than it is handled must not keep the call from being made at all.
+    if (raised && !deaf && round > 0) detail::attend_later();
     const long result = call(deaf ? never : detail::attention);
     if (result != -EINTR) return result;
   }

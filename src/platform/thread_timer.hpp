@@ -27,6 +27,7 @@ class thread_timer {
  private:
   void* system_timer_ = nullptr;
   bool made_ = false;
+  int process_ = 0;               // whose the system's timer is: a child has none of its parent's
   alarm_thread::entry fallback_;  // where the system has no such timer, or no room for one
 };
 

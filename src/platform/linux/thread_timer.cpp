@@ -35,7 +35,7 @@ void* make_timer() noexcept {
 void thread_timer::end() noexcept {
   fallback_.disarm();
   if (auto* const timer = static_cast<timer_t*>(std::exchange(system_timer_, nullptr))) {
-    timer_delete(*timer);
+    if (process_ == getpid()) timer_delete(*timer);
     delete timer;
   }
 }
@@ -44,6 +44,7 @@ void thread_timer::arm(std::chrono::steady_clock::time_point deadline) {
   if (!made_) {
     system_timer_ = make_timer();  // EAGAIN: RLIMIT_SIGPENDING
     made_ = true;
+    process_ = getpid();
   }
   if (system_timer_ == nullptr) return fallback_.arm(deadline);
   const auto at = std::max(deadline.time_since_epoch(), nanoseconds(1)).count();  // 0 would disarm
