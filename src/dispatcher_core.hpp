@@ -52,6 +52,9 @@ class dispatcher_core {
   [[nodiscard]] const std::shared_ptr<dispatcher_core>& token() const noexcept { return token_; }
   /// Is there an arrival whose handler is not running?
   [[nodiscard]] bool has_something_to_run();
+  /// While its safe point is used: it is nobody else's. Begun under the registry's lock.
+  void hold() noexcept { ++dispatches_; }
+  void let_go() noexcept { --dispatches_; }
   timer_queue& timers() noexcept { return timers_; }
   /// How many arrivals have ever been put aside because their handler was running. Owning thread.
   [[nodiscard]] std::uint64_t put_aside() const noexcept { return put_aside_; }

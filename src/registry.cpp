@@ -435,6 +435,13 @@ std::vector<dispatcher_core*> registry::adopted() {
   return adopted_;
 }
 
+bool registry::hold_here(dispatcher_core& core) {
+  const std::lock_guard lock(mutex_);
+  if (!core.is_here()) return false;
+  core.hold();
+  return true;
+}
+
 void registry::lock_timers() {
   main_core().timers().mutex().lock();
   for (dispatcher_core& core : cores_) core.timers().mutex().lock();

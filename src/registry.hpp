@@ -113,6 +113,8 @@ class registry {
   void bring_adopted_here() noexcept;
   /// Every dispatcher whose safe points are the main thread's, but for the main one itself.
   std::vector<dispatcher_core*> adopted();
+  /// Holds it if it is the calling thread's still. Whoever gets true lets it go.
+  bool hold_here(dispatcher_core& core);
   [[nodiscard]] bool has_adopted() const noexcept { return has_adopted_.load(); }
 
   /// The main thread has left by pthread_exit: nobody runs what is its to run.

@@ -36,7 +36,15 @@ void for_each_core_here(F f) {
   f(main_core());
   registry& all = registry::instance();
   if (!all.has_adopted()) return;
-  for (dispatcher_core* core : all.adopted()) f(*core);
+  // While f runs for one of them, another one may be given to a new thread.
+  for (dispatcher_core* core : all.adopted()) {
+    if (!all.hold_here(*core)) continue;
+    struct letting_go {
+      dispatcher_core& core;
+      ~letting_go() { core.let_go(); }
+    } const guard{*core};
+    f(*core);
+  }
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ std::shared_ptr<detail::timer_node> detail::make_timer(std::chrono::steady_clock
   node->next = first;
   node->period = period;
   node->f = std::move(f);
-  node->where = &where.core();
+  node->where = where.core().token();
   if (node->where->timers().add(node)) tell(*node->where);
   return node;
 }

@@ -23,9 +23,9 @@ struct timer_node {
   std::chrono::steady_clock::time_point next;
   std::chrono::nanoseconds period{};  // 0: once
   timer_function f;
-  dispatcher_core* where = nullptr;
-  std::size_t place = nowhere;   // in the heap
-  const void* runner = nullptr;  // marks the thread that calls it now
+  std::shared_ptr<dispatcher_core> where;  // a handle: its memory is not given to another thread
+  std::size_t place = nowhere;             // in the heap
+  const void* runner = nullptr;            // marks the thread that calls it now
   bool ended = false;
   bool moved = false;  // rescheduled while running
 
