@@ -13,6 +13,11 @@
 
 namespace sigpp::inline v1::detail {
 
+// Never freed. Not local to this file, where the compiler would see that nobody reads it, and a
+// leak.
+extern constinit std::shared_ptr<thread_control>* main_control;
+constinit std::shared_ptr<thread_control>* main_control = nullptr;
+
 namespace {
 
 constinit thread_local thread_control* known = nullptr;
@@ -25,8 +30,7 @@ struct control_end {
     if (control) control->end();
     // The program's statics may use it until the end.
     if (on_main_thread()) {
-      static const auto* const kept = new std::shared_ptr<thread_control>(control);
-      static_cast<void>(kept);
+      main_control = new std::shared_ptr<thread_control>(control);
     }
     known = nullptr;
     this_thread_ends = true;
