@@ -127,7 +127,7 @@ long repeat(const word& attention, Call call) {
     const long result = call();
     if (result != -EAGAIN && result != -EACCES) return result;
     const long woken = wait(attention, pause);
-    if (woken < 0) return woken;
+    if (woken < 0 && attention.load() != 0) return woken;  // else it was for others
   }
 }
 
