@@ -303,10 +303,13 @@ signal_set registry::remove(const std::shared_ptr<subscriber>& who, bool wait) {
   }
   if (!dropped.empty()) wait_for_handlers_in_progress();
   for (const auto& [signum, core] : dropped) core->settle(signum);
+  handler last;  // destroyed here, outside the lock, unless a call goes on
+  std::unique_lock lock(mutex_);
   if (wait) {
-    std::unique_lock lock(mutex_);
     call_ended_.wait(lock, [&] { return who->calls == 0 || who->runner == &attention; });
   }
+  last = std::move(who->what);
+  lock.unlock();
   return replaced;
 }
 
@@ -338,6 +341,7 @@ registry::call registry::next_call(int signum, dispatcher_core& where, std::uint
 
 registry::call::~call() {
   if (!who_) return;
+  what_ = handler();  // before those who wait go on
   registry& all = instance();
   const std::lock_guard lock(all.mutex_);
   if (--who_->calls == 0) all.call_ended_.notify_all();
