@@ -213,8 +213,10 @@ def sigtimedwait(seconds, *signums):
 
 
 def raise_signals(*signums):
+    # By a library that keeps the interpreter's lock: the main thread shall find all of them.
+    library = ctypes.PyDLL(None)
     for signum in signums:
-        signal.raise_signal(int(signum))
+        getattr(library, "raise")(int(signum))
 
 
 COMMANDS = {
