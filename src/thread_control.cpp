@@ -30,7 +30,7 @@ struct control_end {
     if (control) control->end();
     // The program's statics may use it until the end.
     if (on_main_thread()) {
-      main_control = new std::shared_ptr<thread_control>(control);
+      main_control = new (std::nothrow) std::shared_ptr<thread_control>(control);
     }
     known = nullptr;
     this_thread_ends = true;

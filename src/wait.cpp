@@ -93,7 +93,7 @@ std::optional<signal_info> detail::wait_for(const signal_set& signals,
     error = std::make_error_code(std::errc::invalid_argument);
     return std::nullopt;
   }
-  for (bool last = false; !last;) {
+  for (bool last = false, again = false; !last; again = true) {
     check();
     std::optional<nanoseconds> left;
     if (deadline) {
@@ -101,8 +101,11 @@ std::optional<signal_info> detail::wait_for(const signal_set& signals,
       last = *left == nanoseconds::zero();
     }
     siginfo_t info{};
-    const int taken = has_safe_points() && !last ? wait_once(signals, left, info)
-                                                 : plain_wait_once(signals, left, info);
+    const bool blocks = has_safe_points() && !last;
+    // Signals that come faster than they are handled must not keep it from looking.
+    if (blocks && again && attention.load() != 0) left = nanoseconds::zero();
+    const int taken = blocks && left != nanoseconds::zero() ? wait_once(signals, left, info)
+                                                            : plain_wait_once(signals, left, info);
     if (taken == 0 && info.si_signo == SIGPP_DOORBELL_SIGNAL) {  // which no handler has seen
       in_handler::release_this_thread();
       attention.store(1);  // as it does

@@ -16,8 +16,7 @@ extern constinit thread_local unsigned active_call [[gnu::tls_model("initial-exe
 
 /// Makes the system call unless `*attention` is raised. Returns what the kernel returns; or -EINTR
 /// without having had any effect, if attention was raised before, at whatever instruction. The test
-/// and the call are one unit: see call_x86_64.S, and interrupt_call() in os.hpp, the handler's part
-/// of it.
+/// and the call are one unit: see call_x86_64.S, and os::leave_call(), the handler's part of it.
 ///
 /// Works whether or not the actions of signals have SA_RESTART. Writes 1, and at the end 0, to
 /// `*active`.

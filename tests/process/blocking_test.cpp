@@ -520,6 +520,8 @@ TEST(blocking_errors, are_the_systems) {
   support::expect_system_error([&] { sigpp::flock(-1, LOCK_SH); }, bad, {"flock"});
   support::expect_system_error([&] { sigpp::waitpid(getpid()); }, std::errc::no_child_process,
                                {"waitpid"});
+  support::expect_system_error([&] { sigpp::waitpid(-1, 0x4000); }, std::errc::invalid_argument,
+                               {"waitpid"});
   support::expect_system_error([&] { sigpp::open("/nowhere/at/all", O_RDONLY); },
                                std::errc::no_such_file_or_directory, {"open", "/nowhere/at/all"});
   support::expect_system_error([&] { sigpp::select(FD_SETSIZE + 1, nullptr, nullptr, nullptr); },
@@ -602,6 +604,47 @@ TEST(blocking_masks, a_thread_that_blocks_every_signal_hears_what_is_asked_of_it
   wait_until_it_sleeps(thread);
   sigpp::interrupt(handle);
   worker.join();
+}
+
+// The main thread's first call comes after another thread's.
+TEST(blocking_masks, the_main_thread_too) {
+  sigset_t all;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+  const auto ends = make_pipe();
+  std::thread([&] {
+    put(ends[1]);
+    EXPECT_EQ(sigpp::read(ends[0], room()), 1U);
+  }).join();
+  std::thread other([&] {
+    wait_until_it_sleeps(getpid());
+    sigpp::call_later(0s, [&] { put(ends[1]); }).detach();
+  });
+  EXPECT_EQ(sigpp::read(ends[0], room()), 1U);
+  other.join();
+}
+
+TEST(blocking_storm, signals_faster_than_their_handler_keep_no_call_from_being_made) {
+  const auto ends = make_pipe();
+  put(ends[1]);
+  sigpp::pthread_sigmask(SIG_BLOCK, {SIGUSR2});
+  ::raise(SIGUSR2);
+  sigpp::signal(SIGUSR1, [] { ::raise(SIGUSR1); });  // there is always one
+  ::raise(SIGUSR1);
+  EXPECT_EQ(sigpp::read(ends[0], room()), 1U);
+  EXPECT_EQ(sigpp::sigwait({SIGUSR2}), SIGUSR2);
+}
+
+TEST(blocking_times, a_hang_up_is_nothing_exceptional) {
+  const auto ends = make_pipe();
+  ::close(ends[1]);
+  fd_set except;
+  FD_ZERO(&except);
+  FD_SET(ends[0], &except);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(sigpp::select(ends[0] + 1, nullptr, nullptr, &except, start + 10ms), 0);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 10ms);
+  EXPECT_FALSE(FD_ISSET(ends[0], &except));
 }
 
 TEST(blocking_times, hang_ups_and_rare_events_are_seen_at_once) {

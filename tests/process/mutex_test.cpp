@@ -83,6 +83,23 @@ TEST(mutex, a_handler_that_locks_what_its_thread_holds_is_told) {
   EXPECT_TRUE(told);
 }
 
+TEST(mutex, a_forked_child_holds_what_its_thread_held) {
+  sigpp::mutex m;
+  m.lock();
+  EXPECT_EQ(support::describe_status(support::status_of([&] {
+              std::errc error{};
+              try {
+                m.lock();
+              } catch (const std::system_error& e) {
+                error = static_cast<std::errc>(e.code().value());
+              }
+              m.unlock();
+              return error == std::errc::resource_deadlock_would_occur && m.try_lock() ? 0 : 1;
+            })),
+            support::exited(0));
+  m.unlock();
+}
+
 TEST(mutex, try_lock_and_times) {
   sigpp::mutex m;
   support::worker w;

@@ -60,6 +60,27 @@ TEST(getline, an_exception_keeps_what_has_come_of_the_line) {
   EXPECT_EQ(line, "half whole");
 }
 
+TEST(fdbuf, what_is_given_to_it_is_kept_when_a_handler_throws) {
+  const pipe_ends p;
+  const std::string much(300'000, 'm');
+  std::string got;
+  sigpp::signal(SIGUSR1, [] { throw 1; });
+  sigpp::fdbuf buffer(p.out);
+  std::thread other([&] {
+    support::wait_until_it_sleeps(getpid());
+    ::raise(SIGUSR1);
+    char part[4096];
+    for (ssize_t n = 0; (n = ::read(p.in, part, sizeof part)) > 0;) {
+      got.append(part, static_cast<std::size_t>(n));
+    }
+  });
+  EXPECT_THROW(buffer.sputn(much.data(), static_cast<std::streamsize>(much.size())), int);
+  EXPECT_EQ(buffer.pubsync(), 0);
+  ::close(p.out);
+  other.join();
+  EXPECT_EQ(got, much);
+}
+
 TEST(fdbuf, iostreams_read_and_write_and_may_let_exceptions_pass) {
   const pipe_ends p;
   {

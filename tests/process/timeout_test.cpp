@@ -1,10 +1,15 @@
 // Deadlines: which scope they name, that they end with it, and what holds them back.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -22,6 +27,9 @@ using sigpp::timed_out;
 using sigpp::timeout;
 using sigpp::with_timeout;
 using std::chrono::steady_clock;
+using support::describe_status;
+using support::exited;
+using support::status_of;
 
 void compute_for_ever() {
   for (;;) sigpp::check();
@@ -178,6 +186,169 @@ TEST(timeout, goes_on_in_a_forked_child) {
             })),
             support::exited(3));
   EXPECT_THROW(sigpp::sleep_for(1h), timed_out);
+}
+
+// ---- ends of the process and of threads --------------------------------------------------------
+
+struct tries_a_deadline {
+  ~tries_a_deadline() {
+    const auto result = with_timeout(5ms, [] { sigpp::sleep_for(1h); });
+    const char answer = result ? 'f' : 't';
+    static_cast<void>(!::write(to, &answer, 1));
+  }
+  int to;
+};
+
+TEST(ends, a_deadline_works_in_destructors_of_statics_and_thread_locals) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  for (const bool used_before : {false, true}) {
+    EXPECT_EQ(describe_status(status_of([&]() -> int {
+                static const tries_a_deadline last{ends[1]};
+                if (used_before) sigpp::interrupt(sigpp::this_thread::handle(), [] {});
+                sigpp::sleep_for(1ms);
+                std::exit(7);
+              })),
+              exited(7));
+  }
+  std::thread([&] {
+    thread_local const tries_a_deadline last{ends[1]};
+    EXPECT_FALSE(with_timeout(1ms, compute_for_ever));
+  }).join();
+  char answers[3] = {};
+  EXPECT_EQ(::read(ends[0], answers, sizeof answers), 3);
+  EXPECT_EQ(std::string(answers, 3), "ttt");
+}
+
+TEST(ends, a_deadline_may_be_a_static) {
+  EXPECT_EQ(describe_status(status_of([]() -> int {
+              static const timeout whole(1h);
+              std::exit(7);
+            })),
+            exited(7));
+}
+
+TEST(ends, exit_stops_and_joins_a_static_thread_that_blocks) {
+  EXPECT_EQ(describe_status(status_of([]() -> int {
+              static std::jthread worker([](const std::stop_token& stop) {
+                const sigpp::stop_scope scope(stop);
+                EXPECT_THROW(sigpp::sleep_for(1h), sigpp::interrupted);
+              });
+              sigpp::check();
+              std::exit(7);
+            })),
+            exited(7));
+}
+
+TEST(ends, a_handle_outlives_its_thread_and_its_timer) {
+  const auto keep_a_handle = [] {
+    sigpp::thread_handle kept;
+    std::thread([&] {
+      kept = sigpp::this_thread::handle();
+      const timeout soon(5ms);
+    }).join();
+    sigpp::sleep_for(20ms);  // its timer would have fired
+    return sigpp::interrupt(kept) ? 1 : 0;
+  };
+  EXPECT_EQ(describe_status(status_of(keep_a_handle)), exited(0));
+  EXPECT_EQ(describe_status(status_of([&] {
+              const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+              ::setrlimit(RLIMIT_SIGPENDING, &none);  // no timers of the kernel
+              return keep_a_handle();
+            })),
+            exited(0));
+}
+
+// ---- fork --------------------------------------------------------------------------------------
+
+TEST(fork, threads_of_the_parent_are_out_of_reach) {
+  support::worker other;
+  sigpp::thread_handle there;
+  other.call([&] { there = sigpp::this_thread::handle(); });
+  EXPECT_EQ(describe_status(status_of([&] { return sigpp::interrupt(there) ? 1 : 0; })), exited(0));
+}
+
+TEST(fork, a_handle_of_before_does_not_end_a_timer_of_the_child) {
+  std::optional<sigpp::thread_handle> ended;
+  std::thread([&] {
+    ended = sigpp::this_thread::handle();
+    const timeout makes_a_timer(1h);
+  }).join();
+  support::worker other;
+  std::optional<sigpp::thread_handle> there;
+  other.call([&] {
+    there = sigpp::this_thread::handle();
+    const timeout makes_a_timer(1h);
+  });
+  EXPECT_EQ(describe_status(status_of([&] {
+              if (with_timeout(1ms, compute_for_ever)) return 1;
+              ended.reset();
+              there.reset();
+              return with_timeout(1ms, compute_for_ever) ? 2 : 0;
+            })),
+            exited(0));
+}
+
+// With a mutex alone sigpp hears nothing of the fork, and knew the thread by the parent's number.
+TEST(fork, of_a_program_that_has_used_a_mutex_alone) {
+  sigpp::mutex m;
+  m.lock();
+  m.unlock();
+  EXPECT_EQ(describe_status(status_of([] {
+              const auto here = sigpp::this_thread::handle();
+              std::thread other([&] { sigpp::interrupt(here); });
+              try {
+                sigpp::sleep_for(1h);
+              } catch (const sigpp::interrupted&) {
+                other.join();
+                return 0;
+              }
+              return 1;
+            })),
+            exited(0));
+}
+
+#ifdef __linux__
+TEST(fork, deadlines_work_in_a_child_that_a_raw_system_call_has_made) {
+#ifdef SIGPP_TEST_POSIX_PLATFORM
+  GTEST_SKIP() << "nobody tells the child";
+#endif
+  SKIP_UNDER_TSAN();
+  EXPECT_FALSE(with_timeout(1ms, compute_for_ever));
+  const long child = ::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  if (child == 0) ::_exit(with_timeout(1ms, compute_for_ever) ? 1 : 0);
+  int status = 0;
+  ASSERT_EQ(::waitpid(static_cast<pid_t>(child), &status, 0), child);
+  EXPECT_EQ(describe_status(status), exited(0));
+}
+#endif
+
+TEST(fork, what_a_request_owns_may_use_sigpp_when_it_is_dropped) {
+  struct uses_sigpp {
+    ~uses_sigpp() {
+      sigpp::interrupt(sigpp::this_thread::handle(), [] {});
+      static_cast<void>(sigpp::subscribe({SIGUSR1}, [] {}));
+    }
+  };
+  const auto owned = std::make_shared<sigpp::subscription>(sigpp::subscribe({SIGUSR2}, [] {}));
+  sigpp::interrupt(sigpp::this_thread::handle(), [owned] {});
+  EXPECT_EQ(describe_status(status_of([] { return 0; })), exited(0));
+  sigpp::check();
+  std::thread([] {  // it ends with its request
+    sigpp::interrupt(sigpp::this_thread::handle(), [owned = std::make_shared<uses_sigpp>()] {});
+  })
+      .join();
+}
+
+TEST(shield, a_pause_ends_for_a_deadline_and_for_a_request) {
+  {
+    const timeout soon(5ms);
+    const sigpp::shield held;
+    sigpp::pause();
+  }
+  sigpp::interrupt(sigpp::this_thread::handle(), [] {});
+  const sigpp::shield held;
+  sigpp::pause();
 }
 
 TEST(interrupt, runs_a_function_there_and_the_call_goes_on) {

@@ -17,6 +17,7 @@
 
 #include <sigpp/sigpp.hpp>
 
+#include "support/aim.hpp"
 #include "support/support.hpp"
 #include "support/worker.hpp"
 
@@ -37,26 +38,7 @@ struct board {
   std::atomic<int> all_foreign;
 };
 
-board& shared_board() {
-  static auto* const one =
-      new (mmap(nullptr, sizeof(board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))
-          board{};
-  return *one;
-}
-
-// Up to 30 us. Gives way: both sides may share a processor.
-class random_delay {
- public:
-  explicit random_delay(unsigned seed) : random_(seed) {}
-  void operator()() {
-    const auto length = std::uniform_int_distribution<int>(0, 30'000)(random_);
-    const auto end = steady_clock::now() + std::chrono::nanoseconds(length);
-    while (steady_clock::now() < end) std::this_thread::yield();
-  }
-
- private:
-  std::mt19937 random_;
-};
+board& shared_board() { return support::shared_with_children<board>(); }
 
 // Waits for `done`; false if that takes longer than anything but a lost signal does. Without a safe
 // point: what was not handled has gone back to the kernel before the end of the handler returned.
@@ -115,20 +97,20 @@ int receive(const way& how, int rounds, unsigned seed) {
   const pid_t receiver = getpid();
   const pid_t sender = fork();
   if (sender == 0) {
-    random_delay delay(seed);
+    support::random_delay delay(seed);
     for (int i = 1; i <= rounds; ++i) {
       while (b.round != i) std::this_thread::yield();
-      delay();
+      delay.give_way();
       ::kill(receiver, SIGINT);
     }
     _exit(0);
   }
-  random_delay delay(seed + 1000);
+  support::random_delay delay(seed + 1000);
   int result = 0;
   for (int i = 1; i <= rounds && result == 0; ++i) {
     how.begin();
     b.round = i;
-    delay();
+    delay.give_way();
     sigpp::check();
     how.end();
     if (!comes_true([&] { return b.handled + b.foreign >= i; })) result = 1;
@@ -159,7 +141,7 @@ TEST_P(stop, each_signal_is_handled_or_goes_to_the_foreign_handler) {
 TEST_P(stop, each_signal_is_handled_or_kills) {
   const way& how = ways()[GetParam()];
   board& b = shared_board();
-  random_delay delay(1);
+  support::random_delay delay(1);
   int handled = 0;
   int killed = 0;
   const int rounds = support::trials(1000);
@@ -167,16 +149,16 @@ TEST_P(stop, each_signal_is_handled_or_kills) {
     b.round = b.handled = 0;
     const pid_t child = fork();
     if (child == 0) {
-      random_delay own(static_cast<unsigned>(i));
+      support::random_delay own(static_cast<unsigned>(i));
       how.begin();
       b.round = 1;
-      own();
+      own.give_way();
       sigpp::check();
       how.end();
       _exit(comes_true([&] { return b.handled != 0; }) ? 0 : 1);  // or it is killed meanwhile
     }
     while (b.round == 0) std::this_thread::yield();
-    delay();
+    delay.give_way();
     ::kill(child, SIGINT);
     int status = 0;
     waitpid(child, &status, 0);

@@ -15,6 +15,7 @@
 
 #include <sigpp/sigpp.hpp>
 
+#include "support/aim.hpp"
 #include "support/support.hpp"
 
 namespace {
@@ -30,35 +31,13 @@ struct board {
   std::atomic<int> lost;     // by the sender, which then gives up
 };
 
-board& shared_board() {
-  static auto* const one =
-      new (mmap(nullptr, sizeof(board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))
-          board{};
-  return *one;
-}
-
-// Up to 20 us, sometimes up to 100: a moment around the other side's blocking.
-class random_delay {
- public:
-  explicit random_delay(unsigned seed) : random_(seed) {}
-  void operator()() {
-    const int limit = ++count_ % 10 == 0 ? 100'000 : 20'000;
-    const auto length = std::uniform_int_distribution<int>(0, limit)(random_);
-    const auto end = steady_clock::now() + std::chrono::nanoseconds(length);
-    while (steady_clock::now() < end) {
-    }
-  }
-
- private:
-  std::mt19937 random_;
-  int count_ = 0;
-};
+board& shared_board() { return support::shared_with_children<board>(); }
 
 // In each round: waits for the waiter, aims, sends. If the waiter has not woken `patience` later
 // the wake-up is lost: the waiter sleeps on, and further signals rescue it.
 void send_rounds(int rounds, std::chrono::nanoseconds patience, const std::function<void()>& send) {
   board& b = shared_board();
-  random_delay delay(1);
+  support::random_delay delay(1);
   for (int i = 1; i <= rounds; ++i) {
     while (b.round != i) std::this_thread::yield();
     delay();
@@ -101,7 +80,7 @@ int lost_of(int rounds, sender from, const std::function<void()>& wait,
       helper = std::thread(send_rounds, rounds, patience, [] { ::raise(SIGUSR1); });
       break;
   }
-  random_delay delay(2);
+  support::random_delay delay(2);
   for (int i = 1; i <= rounds && b.lost == 0; ++i) {
     b.round = i;
     delay();
