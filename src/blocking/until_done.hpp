@@ -21,8 +21,10 @@ long until_done(Call call) {
     const bool raised = detail::attention.load(std::memory_order_relaxed) != 0;
     const bool deaf = raised && detail::is_deferred();
     // What comes faster than it is handled must not keep the call from being made at all.
-    if (raised && !deaf && round > 0) detail::attend_later();
+    const bool lowered = raised && !deaf && round > 0;
+    if (lowered) detail::attend_later();
     const long result = call(deaf ? never : detail::attention);
+    if (lowered) detail::attention.store(1);
     if (result != -EINTR) return result;
   }
 }
