@@ -26,9 +26,14 @@ void throw_if(const std::error_code& error, const char* function, int signum,
               (signum == 0 ? "signal 0" : signal_name(signum)) + " to " + where);
 }
 
-pthread_t handle_of(auto& thread) {
+void kill_thread(auto& thread, int signum, std::error_code& error) {
+  if (thread.joinable()) return pthread_kill(thread.native_handle(), signum, error);
+  error = std::make_error_code(std::errc::invalid_argument);
+}
+
+void kill_thread(auto& thread, int signum) {
   if (!thread.joinable()) throw_errno(EINVAL, "pthread_kill", "the thread is not joinable");
-  return thread.native_handle();
+  pthread_kill(thread.native_handle(), signum);
 }
 
 }  // namespace
@@ -77,8 +82,14 @@ void pthread_kill(pthread_t thread, int signum) {
   throw_if(error, "pthread_kill", signum, "a thread");
 }
 
-void pthread_kill(std::thread& thread, int signum) { pthread_kill(handle_of(thread), signum); }
-void pthread_kill(std::jthread& thread, int signum) { pthread_kill(handle_of(thread), signum); }
+void pthread_kill(std::thread& thread, int signum) { kill_thread(thread, signum); }
+void pthread_kill(std::jthread& thread, int signum) { kill_thread(thread, signum); }
+void pthread_kill(std::thread& thread, int signum, std::error_code& error) {
+  kill_thread(thread, signum, error);
+}
+void pthread_kill(std::jthread& thread, int signum, std::error_code& error) {
+  kill_thread(thread, signum, error);
+}
 
 void sigqueue(pid_t pid, int signum, sigval value, std::error_code& error) {
   error = of(platform::queue_signal(pid, signum, value));

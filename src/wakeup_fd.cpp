@@ -43,4 +43,14 @@ int set_wakeup_fd(int fd, wakeup_fd_options options) {
   return old;
 }
 
+int set_wakeup_fd(int fd, wakeup_fd_options options, std::error_code& error) {
+  error.clear();
+  try {
+    return set_wakeup_fd(fd, std::move(options));
+  } catch (const std::system_error& failed) {
+    error = failed.code();
+    return -1;
+  }
+}
+
 }  // namespace sigpp::inline v1

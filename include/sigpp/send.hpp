@@ -44,7 +44,9 @@ SIGPP_EXPORT void killpg(pid_t group, int signum, std::error_code& error);
 SIGPP_EXPORT void pthread_kill(pthread_t thread, int signum);
 SIGPP_EXPORT void pthread_kill(pthread_t thread, int signum, std::error_code& error);
 SIGPP_EXPORT void pthread_kill(std::thread& thread, int signum);
+SIGPP_EXPORT void pthread_kill(std::thread& thread, int signum, std::error_code& error);
 SIGPP_EXPORT void pthread_kill(std::jthread& thread, int signum);
+SIGPP_EXPORT void pthread_kill(std::jthread& thread, int signum, std::error_code& error);
 
 /// Queues `signum` with a value to process `pid`; the receiver finds it in signal_info::value().
 /// Real-time signals (SIGRTMIN to SIGRTMAX) are queued one by one, the others merge with one that

@@ -27,5 +27,7 @@ struct wakeup_fd_options {
 /// SIGPIPE. Keep `fd` open until you have called this again. Threads: any. Throws
 /// std::system_error: EBADF; EINVAL if `fd` is not in non-blocking mode.
 SIGPP_EXPORT int set_wakeup_fd(int fd, wakeup_fd_options options = {});
+/// The error is stored instead of thrown, and -1 returned; nothing is changed then.
+SIGPP_EXPORT int set_wakeup_fd(int fd, wakeup_fd_options options, std::error_code& error);
 
 }  // namespace sigpp::inline v1

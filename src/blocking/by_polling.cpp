@@ -291,8 +291,8 @@ constinit const calls by_polling{
       const long ready = poll_once(w, &one, 1, until, nullptr);
       return ready <= 0 ? ready : errors(platform::epoll_now(fd, events, count));
     },
-    .wait_child = [](const word& w, idtype_t type, id_t id, siginfo_t* info, int options,
-                     rusage*) { return wait_for_child(w, type, id, info, options); },
+    .wait_child = [](const word& w, idtype_t type, id_t id, siginfo_t* info,
+                     int options) { return wait_for_child(w, type, id, info, options); },
     .open = open_by_polling,
     .flock =
         [](const word& w, int fd, int operation) {

@@ -3,7 +3,6 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -41,8 +40,7 @@ struct calls {
   long (*connect)(const word&, int fd, const sockaddr* to, socklen_t length);
   long (*poll)(const word&, pollfd* all, nfds_t count, deadline until, const sigset_t* mask);
   long (*epoll_wait)(const word&, int fd, void* events, int count, deadline until);
-  long (*wait_child)(const word&, idtype_t type, id_t id, siginfo_t* info, int options,
-                     rusage* usage);
+  long (*wait_child)(const word&, idtype_t type, id_t id, siginfo_t* info, int options);
   long (*open)(const word&, const char* path, int flags, mode_t mode);
   long (*flock)(const word&, int fd, int operation);
   /// fcntl(fd, command, lock), a command that waits.
@@ -71,7 +69,7 @@ long accept(const word&, int fd, sockaddr* from, socklen_t* length, int flags);
 long connect(const word&, int fd, const sockaddr* to, socklen_t length);
 long poll(const word&, pollfd* all, nfds_t count, deadline until, const sigset_t* mask);
 long epoll_wait(const word&, int fd, void* events, int count, deadline until);
-long wait_child(const word&, idtype_t type, id_t id, siginfo_t* info, int options, rusage* usage);
+long wait_child(const word&, idtype_t type, id_t id, siginfo_t* info, int options);
 long open(const word&, const char* path, int flags, mode_t mode);
 long flock(const word&, int fd, int operation);
 /// fcntl(fd, command, lock), a command that waits.

@@ -46,10 +46,9 @@ void throw_if(const std::error_code& error, const char* function, const std::str
 
 siginfo_t waitid(idtype_t type, id_t id, int options, std::error_code& error) {
   siginfo_t info{};
-  store(until_done([&](const word& w) {
-          return blocking::wait_child(w, type, id, &info, options, nullptr);
-        }),
-        error);
+  store(
+      until_done([&](const word& w) { return blocking::wait_child(w, type, id, &info, options); }),
+      error);
   return info;
 }
 

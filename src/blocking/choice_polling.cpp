@@ -47,9 +47,8 @@ long blocking::poll(const word& w, pollfd* all, nfds_t count, deadline until,
 long blocking::epoll_wait(const word& w, int fd, void* events, int count, deadline until) {
   return by_polling.epoll_wait(w, fd, events, count, until);
 }
-long blocking::wait_child(const word& w, idtype_t type, id_t id, siginfo_t* info, int options,
-                          rusage* usage) {
-  return by_polling.wait_child(w, type, id, info, options, usage);
+long blocking::wait_child(const word& w, idtype_t type, id_t id, siginfo_t* info, int options) {
+  return by_polling.wait_child(w, type, id, info, options);
 }
 long blocking::open(const word& w, const char* path, int flags, mode_t mode) {
   return by_polling.open(w, path, flags, mode);

@@ -175,10 +175,9 @@ long epoll_wait(const word& w, int fd, void* events, int count, deadline until) 
   return enter(w, SYS_epoll_pwait, fd, events, count, timeout, nullptr, mask_size);
 }
 
-long wait_child(const word& w, idtype_t type, id_t id, siginfo_t* info, int options,
-                rusage* usage) {
-  if (!trusted()) return by_polling.wait_child(w, type, id, info, options, usage);
-  return enter(w, SYS_waitid, type, id, info, options, usage);
+long wait_child(const word& w, idtype_t type, id_t id, siginfo_t* info, int options) {
+  if (!trusted()) return by_polling.wait_child(w, type, id, info, options);
+  return enter(w, SYS_waitid, type, id, info, options, nullptr);
 }
 
 long open(const word& w, const char* path, int flags, mode_t mode) {

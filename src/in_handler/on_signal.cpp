@@ -209,7 +209,7 @@ void interrupt_call(void* context) noexcept {
   // A handler of other code has interrupted it, and ours that one. Once that has returned, the ring
   // finds the call. Blocked until then: the mask that is put back when that handler returns lets it
   // in.
-  sigaddset(&os::interrupted_mask(context), SIGPP_DOORBELL_SIGNAL);
+  sigaddset(&os::interrupted_mask(context), SIGPP_DOORBELL_SIGNAL);  // POSIX.1-2017 2.4.3
   os::ring(this_thread());
 }
 

@@ -207,6 +207,9 @@ TEST(ends, a_signal_to_a_thread_that_has_ended_goes_nowhere) {
   ended.join();
   support::expect_system_error([&] { sigpp::pthread_kill(ended, SIGUSR1); },
                                std::errc::invalid_argument, {"joinable"});
+  error.clear();
+  sigpp::pthread_kill(ended, SIGUSR1, error);
+  EXPECT_EQ(error, std::errc::invalid_argument);
   sigpp::check();
 }
 

@@ -104,8 +104,14 @@ TEST(wakeup_fd, refuses_bad_descriptors_and_keeps_the_one_it_has) {
   close(blocking[0]);
   close(blocking[1]);
   for (int bad : {blocking[1], -2, 1 << 30}) {
-    expect_system_error([&] { set_wakeup_fd(bad); }, std::errc::bad_file_descriptor,
-                        {std::to_string(bad)});
+    expect_system_error(
+        [&] {
+          set_wakeup_fd(bad);
+          std::error_code error;
+          EXPECT_EQ(set_wakeup_fd(bad, {}, error), -1);
+          EXPECT_EQ(error, std::errc::bad_file_descriptor);
+        },
+        std::errc::bad_file_descriptor, {std::to_string(bad)});
   }
   EXPECT_EQ(set_wakeup_fd(-1), good.in());
 }

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <ctime>
 #include <new>
 #include <utility>
@@ -17,8 +16,6 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-static_assert(sizeof(timer_t) == sizeof(void*));
-
 void* make_timer() noexcept {
   sigevent event{};
   event.sigev_notify = SIGEV_THREAD_ID;
@@ -27,7 +24,9 @@ void* make_timer() noexcept {
   event._sigev_un._tid = static_cast<pid_t>(syscall(SYS_gettid));
   timer_t made{};
   if (timer_create(CLOCK_MONOTONIC, &event, &made) != 0) return nullptr;
-  return new (std::nothrow) timer_t(made);
+  auto* const kept = new (std::nothrow) timer_t(made);
+  if (kept == nullptr) timer_delete(made);
+  return kept;
 }
 
 }  // namespace
