@@ -1,9 +1,11 @@
 #include "thread_control.hpp"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <new>
+#include <system_error>
 
 #include <sigpp/check.hpp>
 #include <sigpp/timeout.hpp>
@@ -39,16 +41,35 @@ struct control_end {
   control_end& operator=(const control_end&) = delete;
 };
 
+// Destructors of other thread-local objects ask for one after control_end. POSIX destroys what a
+// key refers to after them; not when the process ends, and then it is not needed.
+const std::shared_ptr<thread_control>& control_for_the_end() {
+  static const pthread_key_t key = [] {
+    pthread_key_t made{};
+    const auto destroy = [](void* late) {
+      auto* const control = static_cast<std::shared_ptr<thread_control>*>(late);
+      (*control)->end();
+      known = nullptr;
+      delete control;
+    };
+    if (const int error = pthread_key_create(&made, destroy)) {
+      throw std::system_error(error, std::generic_category(), "sigpp: pthread_key_create");
+    }
+    return made;
+  }();
+  if (auto* const there = static_cast<std::shared_ptr<thread_control>*>(pthread_getspecific(key))) {
+    return *there;
+  }
+  auto* const late = new std::shared_ptr<thread_control>(std::make_shared<thread_control>());
+  pthread_setspecific(key, late);
+  known = late->get();
+  return *late;
+}
+
 }  // namespace
 
 const std::shared_ptr<thread_control>& this_control() {
-  if (this_thread_ends) {  // a destructor of another thread-local object asks; this one is never
-                           // destroyed
-    thread_local auto* const late =
-        new std::shared_ptr<thread_control>(std::make_shared<thread_control>());
-    known = late->get();
-    return *late;
-  }
+  if (this_thread_ends) return control_for_the_end();
   thread_local control_end own;
   if (own.control == nullptr) {
     prepare_this_thread();
