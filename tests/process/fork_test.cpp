@@ -97,7 +97,7 @@ TEST(fork, while_other_threads_register_and_signals_come) {
       }
     });
   }
-  for (int i = 0; i < support::trials(200); ++i) {
+  for (int i = 0; i < support::trials(600); ++i) {
     int calls = 0;
     const std::string status = describe_status(status_of([&] {
       sigpp::signal(SIGHUP, [&] { ++calls; });
