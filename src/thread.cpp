@@ -29,8 +29,8 @@ bool interrupt(const thread_handle& thread) {
 // The callback may run on any thread, also within the constructor; its destruction waits for it.
 class detail::stop_request {
  public:
-  explicit stop_request(std::stop_token token)
-      : control_(this_control()), callback_(std::move(token), request{this}) {}
+  stop_request(std::stop_token token, std::uint64_t scope)
+      : scope_(scope), control_(this_control()), callback_(std::move(token), request{this}) {}
   ~stop_request() {
     callback_.reset();
     control_->take_back(id_.load());
@@ -42,9 +42,10 @@ class detail::stop_request {
   struct request {
     stop_request* to;
     void operator()() const {
-      to->id_.store(to->control_->request([] { throw interrupted{}; }));
+      to->id_.store(to->control_->request([scope = to->scope_] { throw interrupted(scope); }));
     }
   };
+  std::uint64_t scope_;
   std::shared_ptr<thread_control> control_;
   std::atomic<thread_control::request_id> id_{0};
   class optional_callback {
@@ -57,8 +58,13 @@ class detail::stop_request {
   } callback_;
 };
 
+namespace {
+constinit thread_local std::uint64_t last_scope = 0;
+}
+
 stop_scope::stop_scope(std::stop_token token)
-    : request_(std::make_unique<detail::stop_request>(std::move(token))) {}
+    : id_(++last_scope),
+      request_(std::make_unique<detail::stop_request>(std::move(token), id_)) {}
 stop_scope::~stop_scope() = default;
 
 void join(std::thread& thread) {

@@ -1,6 +1,7 @@
 // Interrupting threads.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -17,11 +18,22 @@ class thread_control;
 class stop_request;
 }  // namespace detail
 
-/// Thrown at a safe point of a thread that interrupt() has interrupted. Not a std::exception, as it
-/// has to pass through code that recovers from errors. Java: InterruptedException.
+class stop_scope;
+
+/// Thrown at a safe point of a thread that interrupt() or a stop_scope has interrupted. Not a
+/// std::exception, as it has to pass through code that recovers from errors. Java:
+/// InterruptedException.
 class SIGPP_EXPORT interrupted {
  public:
+  interrupted() noexcept = default;
+  explicit interrupted(std::uint64_t scope) noexcept : scope_(scope) {}
   [[nodiscard]] const char* what() const noexcept { return "interrupted"; }
+  /// Is it `scope` that was asked to stop? If not, this exception is not for who made `scope`: it
+  /// is by interrupt(), or of a scope around it.
+  [[nodiscard]] bool of(const stop_scope& scope) const noexcept;
+
+ private:
+  std::uint64_t scope_ = 0;  // 0: none
 };
 
 /// Refers to a thread, to interrupt it. Stays valid when the thread has ended: it is out of reach
@@ -62,8 +74,8 @@ SIGPP_EXPORT bool interrupt(const thread_handle& thread, std::function<void()> f
 
 /// For the rest of the enclosing block: a request to stop interrupts this thread, as interrupt()
 /// does, once; one that was made before, too. So any blocking call, and any loop with check(), can
-/// be given a std::stop_token. Leaving the block ends it for good. Threads: it stays where it was
-/// made.
+/// be given a std::stop_token. Scopes nest; interrupted::of() tells which one it is. Leaving the
+/// block ends it for good. Threads: it stays where it was made.
 class stop_scope {
  public:
   SIGPP_EXPORT explicit stop_scope(std::stop_token token);
@@ -72,8 +84,12 @@ class stop_scope {
   stop_scope& operator=(const stop_scope&) = delete;
 
  private:
+  friend class interrupted;
+  std::uint64_t id_;
   std::unique_ptr<detail::stop_request> request_;
 };
+
+inline bool interrupted::of(const stop_scope& scope) const noexcept { return scope_ == scope.id_; }
 
 /// As std::thread::join, but a safe point: handlers run meanwhile, and what they throw ends it, the
 /// thread being joinable still. Threads: any but the one to join. Throws std::system_error as

@@ -403,6 +403,37 @@ TEST(interrupt, sixty_four_threads_at_once) {
   EXPECT_EQ(ended, 64);
 }
 
+TEST(stop_scope, says_which_one_it_is) {
+  std::stop_source outer;
+  std::stop_source inner;
+  const sigpp::stop_scope around(outer.get_token());
+  int reached = 0;
+  try {
+    const sigpp::stop_scope within(inner.get_token());
+    inner.request_stop();
+    outer.request_stop();
+    try {
+      sigpp::check();
+    } catch (const sigpp::interrupted& request) {
+      ASSERT_TRUE(request.of(within));
+      ASSERT_FALSE(request.of(around));
+      ++reached;
+    }
+    sigpp::check();
+  } catch (const sigpp::interrupted& request) {
+    EXPECT_TRUE(request.of(around));
+    ++reached;
+  }
+  EXPECT_EQ(reached, 2);
+  sigpp::interrupt(sigpp::this_thread::handle());
+  try {
+    sigpp::check();
+    FAIL();
+  } catch (const sigpp::interrupted& request) {
+    EXPECT_FALSE(request.of(around));
+  }
+}
+
 TEST(stop_scope, left_in_time_the_token_does_nothing) {
   std::stop_source source;
   { const sigpp::stop_scope scope(source.get_token()); }
