@@ -101,7 +101,8 @@ void dispatcher_core::release_held_threads() noexcept {
   process_state& state = *process();
   if (state.any_held.load(std::memory_order_relaxed) == 0) return;
   for (dispatcher_core* core = all_cores.load(); core != nullptr; core = core->next_) {
-    if (core->station_.queue.size() >= mailbox::drained_at) return;
+    const mailbox& queue = core->station_.queue;
+    if (!queue.is_lossy() && !queue.is_drained()) return;
   }
   state.any_held.exchange(0);
   in_handler::release_this_thread();
@@ -154,7 +155,7 @@ bool dispatcher_core::take(parked& next) {
     next.after = 0;
     if (!station_.queue.peek(next.arrival, give_way())) return false;
     if (may_run(next)) {
-      station_.queue.take(next.arrival);
+      if (!station_.queue.take(next.arrival)) continue;
       return true;
     }
     ++put_aside_;
@@ -200,14 +201,35 @@ bool dispatcher_core::run(parked& what) {
 
 unsigned dispatcher_core::dispatch() {
   const dispatch_mark mark(dispatches_);
+  dispatcher_thread_ = &attention;
   unsigned ran = 0;
   parked next{};
   for (std::uint64_t left = waiting_now(); left > 0; --left) {
     if (delivery_ended() || !take(next)) return ran;
     if (run(next)) ++ran;
   }
-  if (has_something_to_run()) attention.store(1);
+  if (has_something_to_run()) raise();
   return ran;
+}
+
+bool dispatcher_core::take_from_queue(record& next) {
+  while (station_.queue.peek(next, give_way())) {
+    if (station_.queue.take(next)) return true;
+  }
+  return false;
+}
+
+std::optional<signal_info> dispatcher_core::take_one() {
+  record next{};
+  {
+    const std::lock_guard lock(mutex_);
+    release_held_threads();
+    if (!take_from_queue(next)) return std::nullopt;
+  }
+  process()->shared_arrivals.handled(next.id);
+  counts_of(next).merged.fetch_add(next.merged, std::memory_order_relaxed);
+  counts_of(next).handled.fetch_add(1, std::memory_order_relaxed);
+  return to_info(next);
 }
 
 std::uint64_t dispatcher_core::waiting_now() {
@@ -245,14 +267,81 @@ void dispatcher_core::settle(int signum) {
   }
 }
 
+// --- loose ones ---------------------------------------------------------------------------------
+
+void dispatcher_core::become_loose(std::uint64_t limit, bool lossy) noexcept {
+  loose_ = true;
+  limit_ = limit;
+  lossy_ = lossy;
+  station_.thread.store(0);
+  station_.attention.store(nullptr);
+  station_.queue.configure(limit, lossy);
+}
+
+int dispatcher_core::descriptor() {
+  if (descriptor_.to_poll < 0) {
+    descriptor_ = platform::make_doorbell_descriptor();
+    station_.doorbell.store(descriptor_.to_write + 1);
+    if (has_something_to_run()) raise();  // from before
+  }
+  return descriptor_.to_poll;
+}
+
+void dispatcher_core::lower_descriptor() noexcept {
+  if (descriptor_.to_poll < 0) return;
+  platform::empty(descriptor_);
+  station_.is_readable.exchange(0);
+}
+
+void dispatcher_core::close_descriptor() noexcept {
+  if (descriptor_.to_poll < 0) return;
+  station_.doorbell.store(0);
+  wait_for_handlers_in_progress();  // nobody writes to it any more
+  platform::close(descriptor_);
+  station_.is_readable.store(0);
+}
+
+void dispatcher_core::raise() noexcept {
+  if (loose_) {
+    in_handler::wake(station_);
+  } else {
+    attention.store(1);
+  }
+}
+
+void dispatcher_core::arm_alarm() {
+  const auto next = timers_.earliest();
+  if (next != timer_queue::time_point::max()) alarm_.arm(next, station_);
+}
+
+void dispatcher_core::become_ordinary() noexcept {
+  if (!loose_) return;
+  alarm_.disarm();
+  close_descriptor();
+  loose_ = false;
+  limit_ = 0;
+  lossy_ = false;
+  station_.queue.configure(0, false);
+}
+
 bool dispatcher_core::is_here() const noexcept {
   return station_.attention.load(std::memory_order_acquire) == &attention;
 }
 
 void dispatcher_core::set_thread_here() noexcept {
+  wait_here();
+  attention.store(1);  // there may be arrivals from before
+}
+
+void dispatcher_core::wait_here() noexcept {
   station_.thread.store(in_handler::this_thread());
   station_.attention.exchange(&attention);  // see wake()
-  attention.store(1);                       // there may be arrivals from before
+}
+
+// A handler may still be looking at this thread's word: see outlive_handlers().
+void dispatcher_core::leave() noexcept {
+  station_.attention.store(nullptr);
+  station_.thread.store(0);
 }
 
 void dispatcher_core::forget_records(const signal_set& running) noexcept {
@@ -265,6 +354,17 @@ void dispatcher_core::forget_records(const signal_set& running) noexcept {
   }
   running_ = running;
   timers_.after_fork_in_child();
+  if (!loose_) return;
+  new (&alarm_) platform::alarm_thread::entry();
+  if (dispatcher_thread_ != &attention) {
+    running_ = {};
+    dispatches_.store(0);
+  }
+  awaited.store(false);
+  station_.queue.configure(limit_, lossy_);
+  platform::remake(descriptor_);
+  station_.doorbell.store(descriptor_.to_write + 1);
+  raise();  // for its timers
 }
 
 bool dispatcher_core::is_forgotten() {

@@ -1,7 +1,8 @@
-// Where handlers run: takes arrivals out of a station's queue at the safe points of one thread.
+// Where handlers run: takes arrivals out of a station's queue at the safe points of one thread, or,
+// if it is *loose*, for whoever asks: an event loop, the reader of a stream.
 //
-// Thread safety: dispatch() on the thread that owns it; the rest on any. Handlers run under no
-// lock. Invariants:
+// Thread safety: dispatch() on the thread that owns it, of a loose one on one at a time; the rest
+// on any. Handlers run under no lock. Invariants:
 //   1. Arrivals leave in order, except that one whose handler is running waits for it to end, and
 //      lets others pass. So a handler never runs inside itself, and nesting is bounded by the
 //      number of signals.
@@ -13,11 +14,15 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include <sigpp/signal_info.hpp>
 #include <sigpp/signal_set.hpp>
 
 #include "in_handler/delivery.hpp"
+#include "platform/alarm_thread.hpp"
+#include "platform/platform.hpp"
 #include "timer_queue.hpp"
 
 namespace sigpp::inline v1::detail {
@@ -36,12 +41,18 @@ class dispatcher_core {
   /// passes. Attention is raised if something is left.
   unsigned dispatch();
 
+  /// Takes the oldest arrival, for a stream: it counts as handled. Of a loose one.
+  std::optional<signal_info> take_one();
+
   /// Nobody here wants `signum` any more: what is pending of it is dropped or re-raised now.
   void settle(int signum);
 
   /// The thread whose safe points these are. 0: it has not reached sigpp yet.
   [[nodiscard]] bool is_here() const noexcept;
   void set_thread_here() noexcept;
+  /// The same without raising attention: for who looks after this.
+  void wait_here() noexcept;
+  void leave() noexcept;
 
   /// In a forked child: none of the parent's records; `running`: what handlers are still running.
   void forget_records(const signal_set& running) noexcept;
@@ -56,6 +67,26 @@ class dispatcher_core {
   void hold() noexcept { ++dispatches_; }
   void let_go() noexcept { --dispatches_; }
   timer_queue& timers() noexcept { return timers_; }
+
+  // --- of loose ones -----------------------------------------------------------------------------
+
+  [[nodiscard]] bool is_loose() const noexcept { return loose_.load(); }
+  /// `limit`, `lossy`: see mailbox::configure().
+  void become_loose(std::uint64_t limit, bool lossy) noexcept;
+  /// A descriptor that is readable while there may be something to do; made at the first call.
+  /// Under the registry's lock.
+  int descriptor();
+  /// Before a look: what comes from here on makes it readable again.
+  void lower_descriptor() noexcept;
+  void close_descriptor() noexcept;
+  /// Somebody shall look again.
+  void raise() noexcept;
+  /// raise() when the earliest timer is due.
+  void arm_alarm();
+  /// No thread's, and no event loop's any more.
+  void become_ordinary() noexcept;
+  /// Who waits here: one at a time.
+  std::atomic<bool> awaited{false};
   /// How many arrivals have ever been put aside because their handler was running. Owning thread.
   [[nodiscard]] std::uint64_t put_aside() const noexcept { return put_aside_; }
 
@@ -66,6 +97,7 @@ class dispatcher_core {
     std::uint64_t last;   // the last one there was when it was first dispatched
   };
   bool take(parked& next);
+  bool take_from_queue(in_handler::record& next);
   bool park_all();
   bool run(parked& what);
   std::uint64_t waiting_now();
@@ -80,6 +112,12 @@ class dispatcher_core {
   std::uint64_t put_aside_ = 0;
   std::atomic<int> dispatches_{0};  // in progress
   timer_queue timers_;
+  std::atomic<bool> loose_{false};
+  std::uint64_t limit_ = 0;
+  bool lossy_ = false;
+  const void* dispatcher_thread_ = nullptr;  // marks the thread that dispatches, while it is loose
+  platform::doorbell_descriptor descriptor_;
+  platform::alarm_thread::entry alarm_;
   std::shared_ptr<dispatcher_core> token_{this, [](dispatcher_core*) {}};
 };
 

@@ -262,6 +262,20 @@ void wait_for_handlers_in_progress() {
   }
 }
 
+namespace {
+struct after_the_handlers {
+  after_the_handlers() = default;
+  ~after_the_handlers() { wait_for_handlers_in_progress(); }
+  after_the_handlers(const after_the_handlers&) = delete;
+  after_the_handlers& operator=(const after_the_handlers&) = delete;
+};
+}  // namespace
+
+void outlive_handlers() {
+  thread_local const after_the_handlers guard;
+  static_cast<void>(guard);
+}
+
 bool delivery_ended() noexcept { return ended.load(std::memory_order_relaxed); }
 
 }  // namespace sigpp::inline v1::detail

@@ -45,6 +45,9 @@ void prepare_this_thread();
 /// see all that was changed before.
 void wait_for_handlers_in_progress();
 
+/// The calling thread's word stays until the handlers that may be looking at it have returned.
+void outlive_handlers();
+
 /// exit has begun: nothing is dispatched any more.
 bool delivery_ended() noexcept;
 

@@ -8,6 +8,7 @@
 
 #include <sigpp/check.hpp>
 #include <sigpp/names.hpp>
+#include <sigpp/run.hpp>
 #include <sigpp/signal.hpp>
 
 #include "errors.hpp"
@@ -89,6 +90,17 @@ void registry::install_doorbell() {
   change_action(SIGPP_DOORBELL_SIGNAL, &action, nullptr);
 }
 
+// keyboard_interrupt is for the main thread.
+void registry::put_in_slot(entry& e, handler& h) {
+  std::swap(e.slot, h);
+  static const auto* const mains = new handler(default_int_handler);  // never destroyed
+  e.slot_is_mains = e.slot == *mains;
+}
+
+dispatcher_core& registry::slot_core(const entry& e) const noexcept {
+  return background_ == nullptr || e.slot_is_mains ? main_core() : *background_;
+}
+
 // Has it a thread that may reach a safe point?
 bool registry::runs(dispatcher_core& where) const noexcept {
   if (!main_thread_left_) return true;
@@ -98,13 +110,13 @@ bool registry::runs(dispatcher_core& where) const noexcept {
 
 bool registry::wants(const entry& e, dispatcher_core& where) const noexcept {
   if (!runs(where)) return false;
-  return (&where == &main_core() && e.slot.is_callable()) ||
+  return (&where == &slot_core(e) && e.slot.is_callable()) ||
          std::any_of(e.subscribers.begin(), e.subscribers.end(),
                      [&](const auto& who) { return who->where == &where; });
 }
 
 bool registry::wanted(const entry& e) const noexcept {
-  if (!main_thread_left_) return e.slot.is_callable() || !e.subscribers.empty();
+  if (e.slot.is_callable() && runs(slot_core(e))) return true;
   return std::any_of(e.subscribers.begin(), e.subscribers.end(),
                      [&](const auto& who) { return runs(*who->where); });
 }
@@ -147,7 +159,7 @@ std::vector<dispatcher_core*> registry::drop_routes(int signum) {
 void registry::take_over(int signum, bool anew) {
   install_doorbell();
   const entry& e = at(signum);
-  if (wants(e, main_core())) add_route(signum, main_core().station());
+  if (e.slot.is_callable() && runs(slot_core(e))) add_route(signum, slot_core(e).station());
   for (const auto& who : e.subscribers) {
     if (runs(*who->where)) add_route(signum, who->where->station());
   }
@@ -214,7 +226,7 @@ handler registry::set(int signum, handler h) {
     struct sigaction before;
     change_action(signum, nullptr, &before);
     previous = describe(signum, before);
-    std::swap(at(signum).slot, h);
+    put_in_slot(at(signum), h);
     try {
       if (wanted(at(signum))) {
         if (!delivery_ended()) take_over(signum, true);
@@ -223,7 +235,7 @@ handler registry::set(int signum, handler h) {
         change_action(signum, &action, nullptr);
       }
     } catch (...) {
-      std::swap(at(signum).slot, h);
+      put_in_slot(at(signum), h);
       throw;
     }
     dropped = drop_routes(signum);
@@ -239,7 +251,7 @@ void registry::restore_slot(int signum, const handler& put_in, handler before) {
   {
     const std::lock_guard lock(mutex_);
     if (at(signum).slot != put_in) return;
-    std::swap(at(signum).slot, before);
+    put_in_slot(at(signum), before);
     if (!wanted(at(signum)) && !delivery_ended()) give_back(signum);
     dropped = drop_routes(signum);
   }
@@ -320,7 +332,7 @@ registry::call registry::next_call(int signum, dispatcher_core& where, std::uint
   call found;
   const std::lock_guard lock(mutex_);
   const entry& e = at(signum);
-  if (after < slot_id && e.slot.is_callable() && &where == &main_core()) {
+  if (after < slot_id && e.slot.is_callable() && &where == &slot_core(e)) {
     found.id_ = slot_id;
     found.what_ = e.slot;
   }
@@ -376,23 +388,84 @@ bool registry::is_ignored(int signum) {
 
 // --- threads ------------------------------------------------------------------------------------
 
-dispatcher_core& registry::make_core() {
-  const std::lock_guard lock(mutex_);
+// Under the lock.
+dispatcher_core* registry::take_idle_core() {
   start_delivery();
   install_doorbell();
-  let_the_doorbell_in();
+  for (auto core = idle_.begin(); core != idle_.end(); ++core) {
+    if (!(*core)->is_forgotten()) continue;
+    dispatcher_core* const again = *core;
+    idle_.erase(core);
+    return again;
+  }
   for (auto core = adopted_.begin(); core != adopted_.end(); ++core) {
     const bool used =
         std::any_of(table_.begin(), table_.end(), [&](const entry& e) { return wants(e, **core); });
     if (used || !(*core)->is_forgotten()) continue;
-    dispatcher_core& again = **core;
+    dispatcher_core* const again = *core;
     adopted_.erase(core);
-    again.set_thread_here();
     return again;
   }
-  dispatcher_core& made = cores_.emplace_back(make_station());
-  made.set_thread_here();
-  return made;
+  return &cores_.emplace_back(make_station());
+}
+
+dispatcher_core& registry::make_core() {
+  const std::lock_guard lock(mutex_);
+  dispatcher_core& core = *take_idle_core();
+  let_the_doorbell_in();
+  core.set_thread_here();
+  return core;
+}
+
+dispatcher_core& registry::make_loose_core(std::uint64_t limit, bool lossy) {
+  const std::lock_guard lock(mutex_);
+  dispatcher_core& core = *take_idle_core();
+  core.become_loose(limit, lossy);
+  return core;
+}
+
+void registry::retire(dispatcher_core& core) {
+  core.become_ordinary();
+  {
+    const std::lock_guard lock(mutex_);
+    const bool used =
+        std::any_of(table_.begin(), table_.end(), [&](const entry& e) { return wants(e, core); });
+    if (!used && core.is_forgotten()) return idle_.push_back(&core);
+  }
+  adopt(core);
+}
+
+void registry::begin_background(dispatcher_core& there) { move_slots(nullptr, &there); }
+
+// Unless another one has begun since.
+void registry::end_background(dispatcher_core& there) { move_slots(&there, nullptr); }
+
+dispatcher_core& registry::slots_are_called_at() {
+  const std::lock_guard lock(mutex_);
+  start_delivery();
+  return background_ != nullptr ? *background_ : main_core();
+}
+
+void registry::move_slots(dispatcher_core* from, dispatcher_core* to) {
+  std::vector<std::pair<int, dispatcher_core*>> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    if (from != nullptr && from != background_) return;
+    background_ = to;
+    for (int n = 1; n < static_cast<int>(table_.size()); ++n) {
+      const entry& e = at(n);
+      if (!e.slot.is_callable()) continue;
+      if (wanted(e)) {
+        if (!delivery_ended()) take_over(n, false);
+      } else {
+        give_back(n);
+      }
+      for (dispatcher_core* core : drop_routes(n)) dropped.emplace_back(n, core);
+    }
+  }
+  if (dropped.empty()) return;
+  wait_for_handlers_in_progress();
+  for (const auto& [signum, core] : dropped) core->settle(signum);
 }
 
 void registry::adopt(dispatcher_core& core) {
@@ -461,6 +534,11 @@ void registry::after_fork_in_child() noexcept {
   main_thread_left_ = false;
   const signal_set none;
   for (dispatcher_core& core : cores_) {
+    if (core.is_loose()) {
+      core.forget_records(core.running());
+      continue;
+    }
+    if (std::find(idle_.begin(), idle_.end(), &core) != idle_.end()) continue;
     if (std::find(adopted_.begin(), adopted_.end(), &core) == adopted_.end()) {
       adopted_.push_back(&core);
       has_adopted_.store(true);
@@ -470,7 +548,7 @@ void registry::after_fork_in_child() noexcept {
   }
   for (entry& e : table_) {
     for (const auto& who : e.subscribers) {
-      if (who->where != own_core()) who->calls = 0;
+      if (who->runner != &attention) who->calls = 0;
     }
   }
 }

@@ -107,6 +107,15 @@ class registry {
 
   /// A dispatcher for the calling thread; the one of a thread that has ended, if there is one.
   dispatcher_core& make_core();
+  /// One that no thread owns.
+  dispatcher_core& make_loose_core(std::uint64_t limit, bool lossy);
+  /// Nobody dispatches there any more: what is subscribed goes to the main thread.
+  void retire(dispatcher_core& core);
+  /// From now on the functions of signal() are called there, until end_background().
+  void begin_background(dispatcher_core& there);
+  void end_background(dispatcher_core& there);
+  /// Where they are called now.
+  dispatcher_core& slots_are_called_at();
   /// Its thread ends: the main thread runs what is left for it.
   void adopt(dispatcher_core& core);
   /// The calling thread has become known as the main one. Under the lock.
@@ -139,12 +148,14 @@ class registry {
   static constexpr std::uint64_t slot_id = 1;
   struct entry {
     handler slot;
+    bool slot_is_mains = false;  // wherever the others are called
     std::vector<std::shared_ptr<subscriber>> subscribers;
-    [[nodiscard]] bool wanted() const noexcept {
-      return slot.is_callable() || !subscribers.empty();
-    }
   };
   entry& at(int signum) noexcept { return table_[static_cast<std::size_t>(signum)]; }
+  dispatcher_core* take_idle_core();
+  void move_slots(dispatcher_core* from, dispatcher_core* to);
+  [[nodiscard]] dispatcher_core& slot_core(const entry& e) const noexcept;
+  void put_in_slot(entry& e, handler& h);
   [[nodiscard]] bool runs(dispatcher_core& where) const noexcept;
   [[nodiscard]] bool wants(const entry& e, dispatcher_core& where) const noexcept;
   [[nodiscard]] bool wanted(const entry& e) const noexcept;
@@ -164,6 +175,8 @@ class registry {
   std::deque<in_handler::route> routes_;  // what shared.routes links; it only grows
   std::deque<dispatcher_core> cores_;     // of threads; never freed, used again
   std::vector<dispatcher_core*> adopted_;
+  std::vector<dispatcher_core*> idle_;     // for whoever needs one
+  dispatcher_core* background_ = nullptr;  // where slots are called instead
   std::atomic<bool> has_adopted_{false};
   bool main_thread_left_ = false;
   std::function<void(std::error_code)> wakeup_reporter_;

@@ -1,40 +1,11 @@
 #include <sigpp/run.hpp>
 
-#include <signal.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <cstdio>
-
 #include <sigpp/signal.hpp>
 
-#include "platform/platform.hpp"
+#include "death.hpp"
 #include "registry.hpp"
 
 namespace sigpp::inline v1 {
-
-namespace {
-
-// The process that shall; a child that it forks later shall not.
-constinit std::atomic<pid_t> die_by_interrupt{0};
-
-// The last function of this program or library that exit runs: after every atexit and every
-// destructor of the program's statics. Only then may the process die by the signal.
-[[gnu::destructor(101)]] void die_if_interrupted() {
-  if (die_by_interrupt.load() != getpid()) return;
-  std::fflush(nullptr);  // exit would have done it after this function
-  struct sigaction action {};
-  action.sa_handler = SIG_DFL;
-  platform::set_action(SIGINT, &action, nullptr);
-  sigset_t interrupt;
-  sigemptyset(&interrupt);
-  sigaddset(&interrupt, SIGINT);
-  pthread_sigmask(SIG_UNBLOCK, &interrupt, nullptr);
-  ::kill(getpid(), SIGINT);
-  _exit(128 + SIGINT);  // process 1 is not killed by a default action
-}
-
-}  // namespace
 
 void default_int_handler(int signum, const signal_info& info) {
   static_cast<void>(signum);
@@ -43,7 +14,7 @@ void default_int_handler(int signum, const signal_info& info) {
 }
 
 detail::run_scope::run_scope() : installed_(getsignal(SIGINT).is_default()) {
-  die_by_interrupt.store(0);  // what an earlier run() ended with is over
+  do_not_die_at_exit();  // what an earlier run() ended with is over
   if (installed_) signal(SIGINT, default_int_handler);
 }
 
@@ -54,9 +25,6 @@ detail::run_scope::~run_scope() {
   }
 }
 
-int detail::interrupted_exit() noexcept {
-  die_by_interrupt.store(getpid());
-  return 128 + SIGINT;
-}
+int detail::interrupted_exit() noexcept { return die_at_exit_by(SIGINT); }
 
 }  // namespace sigpp::inline v1

@@ -1,5 +1,7 @@
 #include <sigpp/statistics.hpp>
 
+#include <algorithm>
+
 #include "errors.hpp"
 #include "process.hpp"
 
@@ -16,7 +18,11 @@ signal_statistics read(int signum) noexcept {
           .merged = counts.merged.load(),
           .discarded = counts.discarded.load(),
           .reraised = counts.reraised.load(),
-          .refused = counts.refused.load()};
+          .refused = counts.refused.load(),
+          .dropped = counts.dropped.load(),
+          .held_back = counts.held_back.load(),
+          .taken_elsewhere = counts.taken_elsewhere.load(),
+          .high_water = counts.high_water.load()};
 }
 
 }  // namespace
@@ -36,6 +42,10 @@ signal_statistics statistics() noexcept {
     sum.discarded += one.discarded;
     sum.reraised += one.reraised;
     sum.refused += one.refused;
+    sum.dropped += one.dropped;
+    sum.held_back += one.held_back;
+    sum.taken_elsewhere += one.taken_elsewhere;
+    sum.high_water = std::max(sum.high_water, one.high_water);
   }
   return sum;
 }

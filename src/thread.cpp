@@ -63,8 +63,7 @@ constinit thread_local std::uint64_t last_scope = 0;
 }
 
 stop_scope::stop_scope(std::stop_token token)
-    : id_(++last_scope),
-      request_(std::make_unique<detail::stop_request>(std::move(token), id_)) {}
+    : id_(++last_scope), request_(std::make_unique<detail::stop_request>(std::move(token), id_)) {}
 stop_scope::~stop_scope() = default;
 
 void join(std::thread& thread) {

@@ -122,6 +122,7 @@ unsigned thread_control::run() {
     next();
     ++ran;
   }
+  ran += run_watchers();
   if (innermost_ == nullptr) return ran;
   const auto now = std::chrono::steady_clock::now();
   timeout* over = nullptr;  // the outermost one: an inner one's catch must not stop it
@@ -131,6 +132,16 @@ unsigned thread_control::run() {
   if (over == nullptr) return ran;
   over->thrown_ = true;
   throw timed_out(over->id_);
+}
+
+unsigned thread_control::run_watchers() {
+  unsigned ran = 0;
+  const std::vector<watcher*> now = watchers_;
+  for (watcher* each : now) {  // which the one before may have removed
+    if (std::find(watchers_.begin(), watchers_.end(), each) == watchers_.end()) continue;
+    if (each->run()) ++ran;
+  }
+  return ran;
 }
 
 void thread_control::arm(time_point deadline) {
@@ -161,6 +172,7 @@ void thread_control::arm_for_the_next() {
 }
 
 void thread_control::end() noexcept {
+  for (watcher* each : std::exchange(watchers_, {})) each->thread_ends();
   decltype(requests_) gone;  // destroyed outside the lock
   const std::lock_guard lock(mutex_);
   ended_ = true;
@@ -168,8 +180,11 @@ void thread_control::end() noexcept {
   timer_.end();
 }
 
-bool thread_control::has_something(time_point now) const noexcept {
+bool thread_control::has_something(time_point now) const {
   if (any_.load()) return true;
+  for (watcher* each : watchers_) {
+    if (each->has_something()) return true;
+  }
   for (const timeout* at = innermost_; at != nullptr; at = at->outer_) {
     if (!at->thrown_ && at->deadline_ <= now) return true;
   }
@@ -186,6 +201,7 @@ void thread_control::after_fork_in_child() noexcept {
   thread_ = in_handler::this_thread();
   timer_.forget();
   armed_ = time_point::max();
+  for (watcher* each : watchers_) each->after_fork();
   attention_->store(1);  // to arm it again
 }
 

@@ -24,6 +24,23 @@ class timeout;
 
 namespace detail {
 
+/// What a thread looks at whenever its attention has been raised.
+class watcher {
+ public:
+  watcher() = default;
+  watcher(const watcher&) = delete;
+  watcher& operator=(const watcher&) = delete;
+  [[nodiscard]] virtual bool has_something() = 0;
+  /// Returns whether there was something. It may be gone after that.
+  virtual bool run() = 0;
+  virtual void thread_ends() noexcept = 0;
+  /// In a forked child, on the thread that is left.
+  virtual void after_fork() noexcept = 0;
+
+ protected:
+  ~watcher() = default;
+};
+
 class thread_control {
  public:
   using time_point = std::chrono::steady_clock::time_point;
@@ -41,7 +58,7 @@ class thread_control {
   unsigned run();
 
   /// Would run() do something?
-  [[nodiscard]] bool has_something(time_point now) const noexcept;
+  [[nodiscard]] bool has_something(time_point now) const;
 
   /// The thread looks at its deadlines again no later than this.
   void arm(time_point deadline);
@@ -54,11 +71,16 @@ class thread_control {
   [[nodiscard]] timeout* innermost() const noexcept { return innermost_; }
   void set_innermost(timeout* scope) noexcept { innermost_ = scope; }
 
+  void add(watcher& what) { watchers_.push_back(&what); }
+  void remove(watcher& what) noexcept { std::erase(watchers_, &what); }
+
   void end() noexcept;
   /// In a forked child, on this thread.
   void after_fork_in_child() noexcept;
 
  private:
+  unsigned run_watchers();
+
   std::atomic<bool> any_{false};
   std::mutex mutex_;  // guards the next four
   std::vector<std::pair<request_id, std::function<void()>>> requests_;
@@ -68,6 +90,7 @@ class thread_control {
   in_handler::os::thread_id thread_;
   std::atomic<unsigned>* attention_;
   timeout* innermost_ = nullptr;
+  std::vector<watcher*> watchers_;
   time_point armed_ = time_point::max();
   platform::thread_timer timer_;
 };

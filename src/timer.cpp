@@ -12,8 +12,11 @@ namespace sigpp::inline v1 {
 
 namespace {
 
-// The thread arms the kernel's timer itself.
-void tell(detail::dispatcher_core& core) { detail::registry::instance().wake(core); }
+// A thread arms the kernel's timer itself.
+void tell(detail::dispatcher_core& core) {
+  if (core.is_loose()) return core.arm_alarm();
+  detail::registry::instance().wake(core);
+}
 
 }  // namespace
 

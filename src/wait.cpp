@@ -39,6 +39,7 @@ void hand_on(const siginfo_t& info) {
   if (signum == SIGPP_DOORBELL_SIGNAL) {
     const auto kind = in_handler::os::kind_of_doorbell(info);
     const bool users = in_handler::shared.recorded[SIGPP_DOORBELL_SIGNAL].load();
+    if (kind == arrival::end_of_grace) return in_handler::end_of_grace();
     if (kind == arrival::ring || (kind == arrival::either && !users)) return;
     if (!users) return in_handler::os::send_again(info);
   } else if (!detail::registry::instance().is_installed(signum)) {
@@ -50,8 +51,10 @@ void hand_on(const siginfo_t& info) {
 
 // A program may wait for the doorbell signal itself; our rings are not what it waits for.
 bool is_ring(const siginfo_t& info) noexcept {
-  return info.si_signo == SIGPP_DOORBELL_SIGNAL &&
-         in_handler::os::kind_of_doorbell(info) == in_handler::os::arrival::ring;
+  if (info.si_signo != SIGPP_DOORBELL_SIGNAL) return false;
+  const auto kind = in_handler::os::kind_of_doorbell(info);
+  if (kind == in_handler::os::arrival::end_of_grace) in_handler::end_of_grace();
+  return kind == in_handler::os::arrival::ring || kind == in_handler::os::arrival::end_of_grace;
 }
 
 // The wait of a thread that runs handlers. 0: something else to do, or time to look at the clock.

@@ -16,8 +16,11 @@ namespace sigpp::inline v1::in_handler {
 /// Where arrivals for one dispatcher are put, and how its thread is told. Never freed. Lives in
 /// pages that are zero in a forked child from the instant of the fork: zero is valid, and empty.
 struct station {
-  std::atomic<std::atomic<unsigned>*> attention;  // null: its thread has not reached sigpp yet
+  // Null: nobody waits here, or its thread has not reached sigpp yet.
+  std::atomic<std::atomic<unsigned>*> attention;
   std::atomic<os::thread_id> thread;
+  std::atomic<int> doorbell;          // a descriptor to write to, + 1; 0: none
+  std::atomic<unsigned> is_readable;  // it has been written to
   mailbox queue;
 };
 
@@ -35,14 +38,20 @@ struct process_state {
 
   /// See signal_statistics. The handler counts what it receives, the dispatchers the rest.
   struct counters {
-    std::atomic<std::uint64_t> received, handled, merged, discarded, reraised, refused;
+    std::atomic<std::uint64_t> received, handled, merged, discarded, reraised, refused, dropped,
+        held_back, taken_elsewhere, high_water;
   };
   std::array<counters, mailbox::signals> counts;
 
   claims shared_arrivals;
 
+  /// What has asked this process to end: its time (ns) << 7 | the signal; 0: nothing.
+  std::atomic<std::uint64_t> asked;
+  /// For os::start_grace(), or null.
+  std::atomic<void*> grace_timer;
+
   /// Threads whose masks hold back queued signals on our account until the queues have drained.
-  std::array<std::atomic<os::thread_id>, 128> held_threads;
+  std::array<std::atomic<os::thread_id>, 4096> held_threads;
   std::atomic<unsigned> any_held;
 
   /// How many handlers are running now, in two generations: see wait_for_handlers_in_progress().
@@ -62,7 +71,12 @@ struct shared_state {
   std::array<std::atomic<route*>, mailbox::signals> routes;
   std::array<std::atomic<const struct sigaction*>, mailbox::signals> previous;  // immortal, or null
   std::array<std::atomic<unsigned>, mailbox::signals>
-      recorded;      // our handler is installed for deferral
+      recorded;  // our handler is installed for deferral
+  /// Of a shutdown_source: nonzero if the signal asks to end.
+  std::array<std::atomic<unsigned>, mailbox::signals> asks;
+  std::atomic<std::int64_t> grace;  // ns; 0: none
+  std::atomic<std::int64_t>
+      repeats;       // ns, in which a second one is the same request; < 0: for ever
   int first_queued;  // SIGRTMIN and SIGRTMAX are no constants
   int last_queued;
 };
@@ -85,6 +99,14 @@ bool deliver(const siginfo_t& info, void* context) noexcept;
 /// Raises the attention of the station's thread, and rings it if it was not raised. In the handler
 /// zone.
 void wake(station& to) noexcept;
+
+/// The default action of a signal that ends the process, now; if that does nothing, as for process
+/// 1, _exit(128 + its number). In the handler zone.
+[[noreturn]] void end_process(const siginfo_t& info) noexcept;
+
+/// The grace of a shutdown_source is over: ends the process, unless it has gone meanwhile. In the
+/// handler zone.
+void end_of_grace() noexcept;
 
 /// What the handler holds back on this thread. Outside handlers, with every signal blocked.
 sigset_t* held_on_this_thread() noexcept;

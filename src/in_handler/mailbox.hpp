@@ -8,7 +8,7 @@
 //      at the instant of the fork, whatever any thread was doing to it.
 //   2. After post() returns `stored` or `merged`, a take() that begins later finds the arrival, or
 //   one
-//      of the same signal that stands for it. Nothing is dropped.
+//      of the same signal that stands for it. Nothing is dropped, except by drop_oldest().
 //   3. Records come out in the order of their tickets.
 #pragma once
 
@@ -61,11 +61,30 @@ class mailbox {
 
   enum class posted : unsigned char { stored, stored_crowded, merged, refused };
 
+  /// From `limit` records on it is crowded (0: as above). `lossy`: drop_oldest() may be called.
+  /// Before the first post(), and again in a forked child.
+  void configure(std::uint64_t limit, bool lossy) noexcept {
+    limit_.store(limit, std::memory_order_relaxed);
+    lossy_.store(lossy ? 1 : 0, std::memory_order_relaxed);
+    dropped_.store(0, std::memory_order_relaxed);
+  }
+  [[nodiscard]] bool is_lossy() const noexcept {
+    return lossy_.load(std::memory_order_relaxed) != 0;
+  }
+  [[nodiscard]] bool is_crowded() const noexcept {
+    const std::uint64_t limit = limit_.load(std::memory_order_relaxed);
+    return size() >= (limit != 0 ? limit : crowded_at);
+  }
+  [[nodiscard]] bool is_drained() const noexcept {
+    const std::uint64_t limit = limit_.load(std::memory_order_relaxed);
+    return size() < (limit != 0 ? (limit + 1) / 2 : drained_at);
+  }
+
   /// Writes an arrival down. `queued`: of a signal that the kernel queues (a real-time one), which
   /// is never merged. In the handler zone.
   posted post(const record& arrival, bool queued) noexcept {
     const auto n = static_cast<std::size_t>(arrival.info.si_signo);
-    const bool crowd = size() >= crowded_at;
+    const bool crowd = is_crowded();
     if (queued || !crowd || pending_[n].load(std::memory_order_relaxed) == 0) {
       if (store(arrival, n)) return crowd ? posted::stored_crowded : posted::stored;
       if (queued) return posted::refused;
@@ -73,6 +92,30 @@ class mailbox {
     merged_[n].fetch_add(1, std::memory_order_release);
     any_merged_.store(1, std::memory_order_release);
     return posted::merged;
+  }
+
+  /// Would post() need a slot that only drop_oldest() gives? In the handler zone.
+  [[nodiscard]] bool is_full_for(int signum, bool queued) const noexcept {
+    const auto n = static_cast<std::size_t>(signum);
+    return is_crowded() && (queued || pending_[n].load(std::memory_order_relaxed) == 0);
+  }
+
+  /// Of a lossy one. Tells the signal and the arrival of the record that is gone. false: it was
+  /// being written or taken. In the handler zone.
+  bool drop_oldest(int& signum, claims::arrival& id) noexcept {
+    std::uint64_t ticket = head_.load(std::memory_order_relaxed);
+    slot& at = slots_[ticket % capacity];
+    if (at.turn.load(std::memory_order_acquire) != full(ticket)) return false;
+    signum = __atomic_load_n(&at.what.info.si_signo, __ATOMIC_RELAXED);
+    id = __atomic_load_n(&at.what.id, __ATOMIC_RELAXED);
+    if (!free_slot(ticket)) return false;
+    pending_[static_cast<std::size_t>(signum)].fetch_sub(1, std::memory_order_relaxed);
+    count_dropped();
+    return true;
+  }
+  void count_dropped() noexcept { dropped_.fetch_add(1, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t dropped() const noexcept {
+    return dropped_.load(std::memory_order_relaxed);
   }
 
   /// Number of records, roughly.
@@ -93,28 +136,31 @@ class mailbox {
   /// it must neither pass it nor wait for the next safe point.
   template <class Wait>
   bool peek(record& oldest, Wait wait) {
-    const std::uint64_t ticket = head_.load(std::memory_order_relaxed);
-    const slot& at = slots_[ticket % capacity];
-    while (at.turn.load(std::memory_order_acquire) != full(ticket)) {
-      if (tail_.load(std::memory_order_acquire) == ticket) return peek_merged(oldest);
+    for (;;) {
+      peeked_ = head_.load(std::memory_order_relaxed);
+      const slot& at = slots_[peeked_ % capacity];
+      if (at.turn.load(std::memory_order_acquire) == full(peeked_)) {
+        copy_words(&oldest, &at.what, sizeof oldest);
+        return true;
+      }
+      if (tail_.load(std::memory_order_acquire) == peeked_) return peek_merged(oldest);
       wait();
     }
-    copy_words(&oldest, &at.what, sizeof oldest);
-    return true;
   }
 
   /// Removes what peek() found, and completes it with the count of the arrivals merged into it.
-  void take(record& oldest) noexcept {
-    const auto n = static_cast<std::size_t>(oldest.info.si_signo);
+  /// false: it has been dropped meanwhile, and what peek() told is not to be trusted.
+  bool take(record& oldest) noexcept {
     if (oldest.merged != 0) {  // not in the ring: see peek_merged
+      const auto n = static_cast<std::size_t>(oldest.info.si_signo);
       oldest.merged = merged_[n].exchange(0, std::memory_order_acquire) - 1;
-      return;
+      return true;
     }
-    const std::uint64_t ticket = head_.load(std::memory_order_relaxed);
-    slots_[ticket % capacity].turn.store(full(ticket) + 1, std::memory_order_release);
-    head_.store(ticket + 1, std::memory_order_relaxed);
+    if (!free_slot(peeked_)) return false;
+    const auto n = static_cast<std::size_t>(oldest.info.si_signo);
     pending_[n].fetch_sub(1, std::memory_order_relaxed);
     oldest.merged = merged_[n].exchange(0, std::memory_order_acquire);
+    return true;
   }
 
  private:
@@ -126,6 +172,20 @@ class mailbox {
 
   static constexpr std::uint64_t full(std::uint64_t ticket) noexcept {
     return 2 * (ticket / capacity) + 1;
+  }
+
+  // Only a lossy one has several who take records out.
+  bool free_slot(std::uint64_t ticket) noexcept {
+    if (is_lossy()) {
+      std::uint64_t expected = ticket;
+      if (!head_.compare_exchange_strong(expected, ticket + 1, std::memory_order_acq_rel)) {
+        return false;
+      }
+    } else {
+      head_.store(ticket + 1, std::memory_order_relaxed);
+    }
+    slots_[ticket % capacity].turn.store(full(ticket) + 1, std::memory_order_release);
+    return true;
   }
 
   bool store(const record& arrival, std::size_t n) noexcept {
@@ -164,6 +224,10 @@ class mailbox {
     return false;
   }
 
+  std::atomic<std::uint64_t> limit_;
+  std::atomic<std::uint32_t> lossy_;
+  std::atomic<std::uint64_t> dropped_;
+  std::uint64_t peeked_;  // the ticket of what peek() has found
   std::atomic<std::uint64_t> head_;
   alignas(64) std::atomic<std::uint64_t> tail_;
   std::atomic<std::uint32_t> any_merged_;

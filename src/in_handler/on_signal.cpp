@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <cstdint>
 
 #include <sigpp/check.hpp>
 
@@ -32,14 +33,14 @@ namespace {
 // Queued signals may not merge, so when the queue is crowded this thread takes no more of them
 // until the queue has drained: the kernel keeps them, and refuses the sender when its own queue is
 // full.
-void hold_back(process_state& process, void* context) noexcept {
+bool hold_back(process_state& process, void* context) noexcept {
   // The main thread needs no entry: it looks for itself.
   bool listed = holding || shared.main.load()->attention.load() == &detail::attention;
   for (std::size_t i = 0; !listed && i < process.held_threads.size(); ++i) {
     os::thread_id none = 0;
     listed = process.held_threads[i].compare_exchange_strong(none, this_thread());
   }
-  if (!listed) return;               // nobody would release it
+  if (!listed) return false;         // nobody would release it
   if (!holding) sigemptyset(&held);  // sigemptyset: POSIX.1-2017 2.4.3
   sigset_t& mask = os::interrupted_mask(context);
   for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
@@ -54,6 +55,7 @@ void hold_back(process_state& process, void* context) noexcept {
   }
   holding = true;
   process.any_held.store(1);
+  return true;
 }
 
 void release(void* context) noexcept {
@@ -196,6 +198,10 @@ bool on_doorbell(const siginfo_t& info, void* context) noexcept {
   detail::attention.store(1, std::memory_order_relaxed);  // this may be the thread's timer
   const os::arrival kind = os::kind_of_doorbell(info);
   if (kind == os::arrival::ring) return true;
+  if (kind == os::arrival::end_of_grace) {
+    end_of_grace();
+    return true;
+  }
   if (shared.recorded[SIGPP_DOORBELL_SIGNAL].load(std::memory_order_relaxed)) {
     return deliver(info, context);
   }
@@ -215,19 +221,76 @@ void interrupt_call(void* context) noexcept {
 
 }  // namespace
 
+namespace {
+
+// The number of bytes that an eventfd wants. write: POSIX.1-2017 2.4.3. Full: readable it is.
+void write_doorbell(station& to) noexcept {
+  const int descriptor = to.doorbell.load(std::memory_order_acquire) - 1;
+  if (descriptor < 0 || to.is_readable.exchange(1) != 0) return;
+  const std::uint64_t one = 1;
+  static_cast<void>(!write(descriptor, &one, sizeof one));
+}
+
+// Makes room where the oldest ones may go.
+void drop_oldest(process_state& process, station& to, int signum, bool queued) noexcept {
+  int dropped = 0;
+  claims::arrival id = claims::none;
+  while (to.queue.is_full_for(signum, queued) && to.queue.drop_oldest(dropped, id)) {
+    process.shared_arrivals.give_up(id);
+    process.counts[static_cast<std::size_t>(dropped)].dropped.fetch_add(1,
+                                                                        std::memory_order_relaxed);
+  }
+}
+
+// The first one of a shutdown_source's signals asks, and starts the grace; the second one ends.
+void ask(process_state& process, const siginfo_t& info, std::int64_t now) noexcept {
+  const auto asking = static_cast<std::uint64_t>(now) << 7U | static_cast<unsigned>(info.si_signo);
+  std::uint64_t asked = 0;
+  if (process.asked.compare_exchange_strong(asked, asking)) {
+    const std::int64_t grace = shared.grace.load(std::memory_order_relaxed);
+    void* const timer = process.grace_timer.load(std::memory_order_acquire);
+    if (grace > 0 && timer != nullptr) os::start_grace(timer, grace);
+    return;
+  }
+  const std::int64_t repeats = shared.repeats.load(std::memory_order_relaxed);
+  if (repeats >= 0 && now - static_cast<std::int64_t>(asked >> 7U) >= repeats) end_process(info);
+}
+
+void raise_to(std::atomic<std::uint64_t>& most, std::uint64_t value) noexcept {
+  std::uint64_t now = most.load(std::memory_order_relaxed);
+  while (now < value && !most.compare_exchange_weak(now, value, std::memory_order_relaxed)) {
+  }
+}
+
+}  // namespace
+
+void end_process(const siginfo_t& info) noexcept {
+  take_default(info);
+  _exit(128 + info.si_signo);  // _exit: POSIX.1-2017 2.4.3
+}
+
+void end_of_grace() noexcept {
+  process_state& process = *shared.process.load(std::memory_order_acquire);
+  siginfo_t info{};
+  info.si_signo = static_cast<int>(process.asked.load() & 127U);
+  info.si_code = SI_QUEUE;
+  if (shared.asks[static_cast<std::size_t>(info.si_signo)].load() != 0) end_process(info);
+}
+
 void wake(station& to) noexcept {
-  std::atomic<unsigned>* attention = to.attention.load(std::memory_order_acquire);
-  if (attention == nullptr) {  // its thread may be making itself known: see set_thread_here()
-    // Reads the latest value; if that is null, set_thread_here() comes after this, and sees the
-    // record.
-    to.attention.compare_exchange_strong(attention, nullptr);
+  write_doorbell(to);
+  // Reads the latest value: a thread that comes to wait here after this sees the record.
+  std::atomic<unsigned>* attention = to.attention.load(std::memory_order_relaxed);
+  while (!to.attention.compare_exchange_weak(attention, attention)) {
   }
   if (attention == nullptr || attention == &detail::attention) {
     detail::attention.store(1, std::memory_order_relaxed);
     return;
   }
   // Raised already: who did it has rung, or its own thread has, which will not block.
-  if (attention->exchange(1) == 0) os::ring(to.thread.load());
+  if (attention->exchange(1) != 0) return;
+  const os::thread_id thread = to.thread.load();
+  if (thread != 0) os::ring(thread);  // 0: it has just left
 }
 
 bool deliver(const siginfo_t& info, void* context) noexcept {
@@ -240,6 +303,7 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
   arrival.time = os::now();
   arrival.thread = os::kernel_id(this_thread());
   arrival.merged = 0;
+  if (shared.asks[n].load(std::memory_order_relaxed) != 0) ask(process, info, arrival.time);
   // Routes made from now on come before this one, and get the next arrival; those made in a node
   // that was free may get this one, too.
   route* const first = shared.routes[n].load(std::memory_order_acquire);
@@ -250,14 +314,27 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
   bool wanted = false;
   bool stored = false;
   bool crowded = false;
+  bool elsewhere = false;
   for (route* at = first; at != nullptr; at = at->next.load(std::memory_order_acquire)) {
     station* const to = at->to.load(std::memory_order_acquire);
     if (to == nullptr) continue;
     wanted = true;
     process.shared_arrivals.add(arrival.id);
+    const bool lossy = to->queue.is_lossy();
+    if (lossy) drop_oldest(process, *to, info.si_signo, queued);
     const mailbox::posted posted = to->queue.post(arrival, queued);
-    crowded =
-        crowded || posted == mailbox::posted::stored_crowded || posted == mailbox::posted::refused;
+    raise_to(counts.high_water, to->queue.size());
+    if (to->attention.load(std::memory_order_relaxed) != &detail::attention) elsewhere = true;
+    if (posted == mailbox::posted::refused && lossy) {  // who makes room was interrupted
+      process.shared_arrivals.give_up(arrival.id);
+      counts.received.fetch_add(1, std::memory_order_relaxed);
+      counts.dropped.fetch_add(1, std::memory_order_relaxed);
+      to->queue.count_dropped();
+      stored = true;
+      continue;
+    }
+    crowded = crowded || (!lossy && (posted == mailbox::posted::stored_crowded ||
+                                     posted == mailbox::posted::refused));
     if (posted == mailbox::posted::refused) {
       process.shared_arrivals.give_up(arrival.id);
       if (stored) counts.refused.fetch_add(1, std::memory_order_relaxed);
@@ -270,8 +347,11 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
   // Those who have got it may all have given it up already.
   const bool given_up = arrival.id != claims::none && process.shared_arrivals.give_up(arrival.id);
   if (!wanted) return false;
+  if (elsewhere) counts.taken_elsewhere.fetch_add(1, std::memory_order_relaxed);
   // Before the dispatcher looks, which releases the threads that hold back.
-  if (queued && crowded && context != nullptr) hold_back(process, context);
+  if (queued && crowded && context != nullptr && hold_back(process, context)) {
+    counts.held_back.fetch_add(1, std::memory_order_relaxed);
+  }
   for (route* at = first; at != nullptr; at = at->next.load(std::memory_order_acquire)) {
     station* const to = at->to.load(std::memory_order_acquire);
     if (to != nullptr) wake(*to);

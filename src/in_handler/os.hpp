@@ -25,7 +25,7 @@ void ring(thread_id thread) noexcept;
 siginfo_t ring_info() noexcept;
 
 /// Whose is this arrival of the doorbell signal? `either`: the kernel had no room to say.
-enum class arrival : unsigned char { ring, users, either };
+enum class arrival : unsigned char { ring, users, either, end_of_grace };
 arrival kind_of_doorbell(const siginfo_t& info) noexcept;
 
 /// Did the interrupted instruction raise it, so that going on would only raise it again?
@@ -41,6 +41,10 @@ bool leave_call(void* context) noexcept;
 
 /// Marks the timers whose expiry is a ring: their value.
 extern const char timer_mark;
+
+/// Marks the timer that ends a grace, and starts it. `timer`: platform::make_grace_timer()'s.
+extern const char grace_mark;
+void start_grace(void* timer, std::int64_t nanoseconds) noexcept;
 
 /// The mask that the interrupted thread gets back when the handler returns.
 sigset_t& interrupted_mask(void* context) noexcept;

@@ -35,15 +35,19 @@ alarms& all() {
 
 }  // namespace
 
+void alarm_thread::entry::ring() noexcept {
+  deadline_.reset();
+  if (where_ != nullptr) return in_handler::wake(*where_);
+  attention_->store(1);
+  in_handler::os::ring(thread_);
+}
+
 // Every signal is blocked in the thread.
-void alarm_thread::entry::arm(steady_clock::time_point deadline) {
+void alarm_thread::entry::list(steady_clock::time_point deadline) {
   alarms& a = all();
-  const std::lock_guard lock(a.mutex);
   if (!listed_) a.entries.push_back(this);
   listed_ = true;
   deadline_ = deadline;
-  thread_ = in_handler::this_thread();
-  attention_ = &detail::attention;
   if (!a.started) {
     const detail::all_blocked guard;
     std::thread([&a] {
@@ -53,9 +57,7 @@ void alarm_thread::entry::arm(steady_clock::time_point deadline) {
         for (entry* e : a.entries) {
           if (!e->deadline_) continue;
           if (*e->deadline_ <= steady_clock::now()) {
-            e->deadline_.reset();
-            e->attention_->store(1);
-            in_handler::os::ring(e->thread_);
+            e->ring();
           } else {
             next = std::min(next, *e->deadline_);
           }
@@ -70,6 +72,19 @@ void alarm_thread::entry::arm(steady_clock::time_point deadline) {
     a.started = true;
   }
   a.changed.notify_one();
+}
+
+void alarm_thread::entry::arm(steady_clock::time_point deadline) {
+  const std::lock_guard lock(all().mutex);
+  thread_ = in_handler::this_thread();
+  attention_ = &detail::attention;
+  list(deadline);
+}
+
+void alarm_thread::entry::arm(steady_clock::time_point deadline, in_handler::station& where) {
+  const std::lock_guard lock(all().mutex);
+  where_ = &where;
+  list(deadline);
 }
 
 void alarm_thread::entry::disarm() noexcept {

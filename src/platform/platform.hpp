@@ -32,6 +32,19 @@ void adopt_main_thread() noexcept;
 /// sigaction(2), past interposers that would delay the handler (ThreadSanitizer's). -1 and errno.
 int set_action(int signum, const struct sigaction* action, struct sigaction* old) noexcept;
 
+/// A descriptor to poll and one to write 8 bytes to, which makes the first one readable; -1: none.
+/// Closed by exec, and neither blocks.
+struct doorbell_descriptor {
+  int to_poll = -1;
+  int to_write = -1;
+};
+doorbell_descriptor make_doorbell_descriptor();
+/// In a forked child: the same numbers, shared with the parent no more. Both -1 if that fails.
+void remake(doorbell_descriptor& both) noexcept;
+/// Reads what has been written.
+void empty(const doorbell_descriptor& which) noexcept;
+void close(doorbell_descriptor& both) noexcept;
+
 /// Can a user's own use of the doorbell signal be told from a ring?
 bool doorbell_can_be_shared() noexcept;
 
@@ -45,6 +58,12 @@ bool wait_for_handler(const sigset_t& mask, std::optional<std::chrono::nanosecon
 /// then `info` has the doorbell's number.
 int wait_for_signal(const sigset_t& wanted, const sigset_t& caught, const sigset_t& mask,
                     std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info);
+
+/// A timer for in_handler::os::start_grace(), whose end any thread of the process hears; nullptr
+/// where there is none. Not inherited by a forked child.
+void* make_grace_timer() noexcept;
+/// `inherited`: by a forked child.
+void delete_grace_timer(void* timer, bool inherited) noexcept;
 
 /// "function(arguments)+0x1c" of an instruction; empty if it cannot be told.
 std::string symbol_at(const void* instruction);

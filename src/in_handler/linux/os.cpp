@@ -59,10 +59,22 @@ void ring(thread_id thread) noexcept {
 }
 
 const char timer_mark = 0;
+const char grace_mark = 0;
+
+void start_grace(void* timer, std::int64_t nanoseconds) noexcept {
+  itimerspec spec{};
+  spec.it_value.tv_sec = static_cast<time_t>(nanoseconds / 1'000'000'000);
+  spec.it_value.tv_nsec = static_cast<long>(nanoseconds % 1'000'000'000);
+  // timer_settime: POSIX.1-2017 2.4.3
+  timer_settime(*static_cast<timer_t*>(timer), 0, &spec, nullptr);
+}
 
 arrival kind_of_doorbell(const siginfo_t& info) noexcept {
   if (info.si_code == doorbell_code) return arrival::ring;
   if (info.si_code == SI_TIMER && info.si_value.sival_ptr == &timer_mark) return arrival::ring;
+  if (info.si_code == SI_TIMER && info.si_value.sival_ptr == &grace_mark) {
+    return arrival::end_of_grace;
+  }
   const bool plain = rings_are_plain.load() != 0 && info.si_code == SI_TKILL;
   return plain || lost_its_origin(info) ? arrival::either : arrival::users;
 }

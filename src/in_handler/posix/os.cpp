@@ -49,6 +49,9 @@ bool raised_by_instruction(const siginfo_t& info) noexcept {
 const void* program_counter(const void*) noexcept { return nullptr; }
 
 const char timer_mark = 0;
+const char grace_mark = 0;
+
+void start_grace(void*, std::int64_t) noexcept {}  // there is no such timer: see shutdown.cpp
 
 bool leave_call(void*) noexcept { return true; }  // there is no such call here
 

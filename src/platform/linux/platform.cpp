@@ -3,13 +3,16 @@
 
 #include <cxxabi.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -46,6 +49,33 @@ int set_action(int signum, const struct sigaction* action, struct sigaction* old
 }
 
 bool doorbell_can_be_shared() noexcept { return true; }  // by its si_code
+
+doorbell_descriptor make_doorbell_descriptor() {
+  const int made = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (made < 0) {
+    throw std::system_error(errno, std::generic_category(), "sigpp: no descriptor to poll");
+  }
+  return {made, made};
+}
+
+void remake(doorbell_descriptor& both) noexcept {
+  if (both.to_poll < 0) return;
+  const int made = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (made < 0 || dup3(made, both.to_poll, O_CLOEXEC) < 0) {
+    close(both);
+  }
+  if (made >= 0) ::close(made);
+}
+
+void empty(const doorbell_descriptor& which) noexcept {
+  std::uint64_t count = 0;
+  static_cast<void>(!read(which.to_poll, &count, sizeof count));
+}
+
+void close(doorbell_descriptor& both) noexcept {
+  if (both.to_poll >= 0) ::close(both.to_poll);
+  both = {};
+}
 
 bool wait_for_handler(const sigset_t& mask, std::optional<std::chrono::nanoseconds> timeout) {
   timespec limit{};

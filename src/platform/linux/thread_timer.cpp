@@ -1,5 +1,6 @@
 // timer_create(2) with SIGEV_THREAD_ID: the kernel rings exactly one thread.
 #include "platform/thread_timer.hpp"
+#include "platform/platform.hpp"
 
 #include <signal.h>
 #include <sys/syscall.h>
@@ -16,11 +17,11 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-void* make_timer() noexcept {
+void* make_timer(int notify, const char& mark) noexcept {
   sigevent event{};
-  event.sigev_notify = SIGEV_THREAD_ID;
+  event.sigev_notify = notify;
   event.sigev_signo = SIGPP_DOORBELL_SIGNAL;
-  event.sigev_value.sival_ptr = const_cast<char*>(&in_handler::os::timer_mark);
+  event.sigev_value.sival_ptr = const_cast<char*>(&mark);
   event._sigev_un._tid = static_cast<pid_t>(syscall(SYS_gettid));
   timer_t made{};
   if (timer_create(CLOCK_MONOTONIC, &event, &made) != 0) return nullptr;
@@ -30,6 +31,14 @@ void* make_timer() noexcept {
 }
 
 }  // namespace
+
+void* make_grace_timer() noexcept { return make_timer(SIGEV_SIGNAL, in_handler::os::grace_mark); }
+
+void delete_grace_timer(void* timer, bool inherited) noexcept {
+  auto* const made = static_cast<timer_t*>(timer);
+  if (made != nullptr && !inherited) timer_delete(*made);
+  delete made;
+}
 
 void thread_timer::end() noexcept {
   fallback_.disarm();
@@ -41,7 +50,8 @@ void thread_timer::end() noexcept {
 
 void thread_timer::arm(std::chrono::steady_clock::time_point deadline) {
   if (!made_) {
-    system_timer_ = make_timer();  // EAGAIN: RLIMIT_SIGPENDING
+    system_timer_ = make_timer(SIGEV_THREAD_ID, in_handler::os::timer_mark);
+    // nullptr, by EAGAIN: RLIMIT_SIGPENDING
     made_ = true;
     process_ = getpid();
   }

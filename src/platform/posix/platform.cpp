@@ -2,9 +2,11 @@
 #include "platform/platform.hpp"
 #include "mask.hpp"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/select.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -44,6 +46,56 @@ int set_action(int signum, const struct sigaction* action, struct sigaction* old
 }
 
 bool doorbell_can_be_shared() noexcept { return false; }
+
+namespace {
+
+bool make_pipe(int (&ends)[2]) noexcept {
+  if (pipe(ends) != 0) return false;
+  for (const int end : ends) {
+    fcntl(end, F_SETFD, FD_CLOEXEC);
+    fcntl(end, F_SETFL, O_NONBLOCK);
+  }
+  return true;
+}
+
+}  // namespace
+
+void* make_grace_timer() noexcept { return nullptr; }
+void delete_grace_timer(void*, bool) noexcept {}
+
+doorbell_descriptor make_doorbell_descriptor() {
+  int ends[2];
+  if (!make_pipe(ends)) {
+    throw std::system_error(errno, std::generic_category(), "sigpp: no descriptor to poll");
+  }
+  return {ends[0], ends[1]};
+}
+
+void remake(doorbell_descriptor& both) noexcept {
+  if (both.to_poll < 0) return;
+  int ends[2] = {-1, -1};
+  if (!make_pipe(ends) || dup2(ends[0], both.to_poll) < 0 || dup2(ends[1], both.to_write) < 0) {
+    close(both);
+  } else {
+    fcntl(both.to_poll, F_SETFD, FD_CLOEXEC);
+    fcntl(both.to_write, F_SETFD, FD_CLOEXEC);
+  }
+  for (const int end : ends) {
+    if (end >= 0) ::close(end);
+  }
+}
+
+void empty(const doorbell_descriptor& which) noexcept {
+  char bytes[64];
+  while (read(which.to_poll, bytes, sizeof bytes) > 0) {
+  }
+}
+
+void close(doorbell_descriptor& both) noexcept {
+  if (both.to_poll >= 0) ::close(both.to_poll);
+  if (both.to_write >= 0) ::close(both.to_write);
+  both = {};
+}
 
 bool wait_for_handler(const sigset_t& mask, std::optional<std::chrono::nanoseconds> timeout) {
   timespec limit{};
