@@ -10,6 +10,7 @@
 #include <sigpp/handler.hpp>
 #include <sigpp/signal_info.hpp>
 
+#include "mask.hpp"
 #include "process.hpp"
 #include "registry.hpp"
 
@@ -96,23 +97,74 @@ dispatcher_core::dispatcher_core(in_handler::station& where) noexcept
   all_cores.store(this);  // under the registry's lock
 }
 
+namespace {
+
+// While a storm goes on: the queued signals that threads leave to the kernel, one by one, which
+// costs a tenth of a run of the signal handler. false: there were none.
+bool take_what_the_kernel_keeps(std::uint64_t at_most) {
+  all_blocked guard;
+  const sigset_t program = guard.program_mask();
+  sigset_t ours;
+  sigemptyset(&ours);
+  for (int n = in_handler::shared.first_queued; n <= in_handler::shared.last_queued; ++n) {
+    if (!in_handler::shared.recorded[static_cast<std::size_t>(n)].load()) continue;
+    if (sigismember(&program, n) == 0 && registry::is_installed(n)) sigaddset(&ours, n);
+  }
+  siginfo_t info{};
+  std::uint64_t taken = 0;
+  while (taken < at_most && !dispatcher_core::any_is_crowded() &&
+         platform::take_pending(ours, info)) {
+    if (!in_handler::deliver(info, nullptr)) in_handler::os::send_again(info);
+    ++taken;
+  }
+  return taken != 0;
+}
+
+// Whoever holds back may also be sent signals of its own, which only letting them in gives it.
+constexpr unsigned batches_at_most = 64;
+
+}  // namespace
+
+bool dispatcher_core::any_is_crowded() noexcept {
+  for (dispatcher_core* core = all_cores.load(); core != nullptr; core = core->next_) {
+    const mailbox& queue = core->station_.queue;
+    if (!queue.is_lossy() && queue.is_crowded()) return true;
+  }
+  return false;
+}
+
 // Every queue has room again: let the threads that held back take queued signals.
 void dispatcher_core::release_held_threads() noexcept {
   process_state& state = *process();
   if (state.any_held.load(std::memory_order_relaxed) == 0) return;
+  std::uint64_t room = mailbox::capacity;
   for (dispatcher_core* core = all_cores.load(); core != nullptr; core = core->next_) {
     const mailbox& queue = core->station_.queue;
-    if (!queue.is_lossy() && !queue.is_drained()) return;
+    if (queue.is_lossy()) continue;
+    if (!queue.is_drained()) return;
+    room = std::min(room, queue.limit() - queue.size());
   }
+  if (state.draining.exchange(1) != 0) return;  // it has counted on the same room
+  const bool more = ++state.batches < batches_at_most && take_what_the_kernel_keeps(room);
+  state.draining.store(0);
+  if (more) return;
+  state.batches.store(0);
   state.any_held.exchange(0);
   in_handler::release_this_thread();
-  // The main thread has no entry.
-  in_handler::station& main = *in_handler::shared.main.load();
-  const auto main_thread = main.thread.load();
-  if (main_thread != 0 && main.attention.load() != &attention) in_handler::os::ring(main_thread);
   for (auto& entry : state.held_threads) {
-    if (entry.load() == 0) continue;
-    if (const auto thread = entry.exchange(0); thread != 0) in_handler::os::ring(thread);
+    const auto thread = entry.thread.load(std::memory_order_acquire);
+    if (thread == 0 || thread == entry.being_written) continue;  // who writes tells after that
+    if (any_is_crowded()) {  // the rest when there is room again
+      state.any_held.store(1);
+      return;
+    }
+    if (entry.has_taken_one.exchange(0) != 0) {
+      const all_blocked guard;
+      const siginfo_t taken = entry.taken;
+      if (!in_handler::deliver(taken, nullptr)) in_handler::os::send_again(taken);
+    }
+    entry.thread.store(0, std::memory_order_release);
+    in_handler::os::ring(thread);
   }
 }
 
@@ -202,6 +254,10 @@ bool dispatcher_core::run(parked& what) {
 unsigned dispatcher_core::dispatch() {
   const dispatch_mark mark(dispatches_);
   dispatcher_thread_ = &attention;
+  {
+    const std::lock_guard lock(mutex_);
+    release_held_threads();  // also if they have put nothing here
+  }
   unsigned ran = 0;
   parked next{};
   for (std::uint64_t left = waiting_now(); left > 0; --left) {

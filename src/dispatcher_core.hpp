@@ -90,6 +90,9 @@ class dispatcher_core {
   /// How many arrivals have ever been put aside because their handler was running. Owning thread.
   [[nodiscard]] std::uint64_t put_aside() const noexcept { return put_aside_; }
 
+  /// Is there one that has no room for queued signals?
+  static bool any_is_crowded() noexcept;
+
  private:
   struct parked {
     in_handler::record arrival;

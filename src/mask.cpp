@@ -17,18 +17,23 @@ all_blocked::all_blocked() noexcept {
   sigset_t all;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &program_);
-  const sigset_t* const held = in_handler::held_on_this_thread();
-  if (held == nullptr) return;
-  for (int n : signal_set(*held)) sigdelset(&program_, n);
+  if (const sigset_t* const held = in_handler::held_on_this_thread()) {
+    for (int n : signal_set(*held)) sigdelset(&program_, n);
+  }
+  outermost_ = in_handler::guarded_mask == nullptr;
+  if (outermost_) in_handler::guarded_mask = &program_;
 }
 
 sigset_t all_blocked::mask() const noexcept {
   const sigset_t* const held = in_handler::held_on_this_thread();
   if (held == nullptr) return program_;
-  return (signal_set(program_) | signal_set(*held)).native();
+  sigset_t now = (signal_set(program_) | signal_set(*held)).native();
+  if (in_handler::doorbell_is_let_in()) sigdelset(&now, SIGPP_DOORBELL_SIGNAL);
+  return now;
 }
 
 all_blocked::~all_blocked() {
+  if (outermost_) in_handler::guarded_mask = nullptr;
   const sigset_t after = mask();
   ::pthread_sigmask(SIG_SETMASK, &after, nullptr);
 }

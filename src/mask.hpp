@@ -23,6 +23,7 @@ class all_blocked {
 
  private:
   sigset_t program_;
+  bool outermost_;
 };
 
 /// pthread_sigmask(3) without a safe point; `how` is right, the signals are valid.

@@ -534,11 +534,11 @@ void registry::after_fork_in_child() noexcept {
   main_thread_left_ = false;
   const signal_set none;
   for (dispatcher_core& core : cores_) {
-    if (core.is_loose()) {
-      core.forget_records(core.running());
+    const bool idle = std::find(idle_.begin(), idle_.end(), &core) != idle_.end();
+    if (core.is_loose() || idle) {
+      core.forget_records(idle ? none : core.running());
       continue;
     }
-    if (std::find(idle_.begin(), idle_.end(), &core) != idle_.end()) continue;
     if (std::find(adopted_.begin(), adopted_.end(), &core) == adopted_.end()) {
       adopted_.push_back(&core);
       has_adopted_.store(true);

@@ -98,7 +98,7 @@ class registry {
   void prepare();
 
   /// Is our handler what the system would call?
-  bool is_installed(int signum) noexcept;
+  static bool is_installed(int signum) noexcept;
 
   bool wanted_at(int signum, dispatcher_core& where);
 

@@ -1,12 +1,17 @@
 #include <sigpp/subscribe.hpp>
 
+#include <signal.h>
+
 #include <cerrno>
+#include <chrono>
 #include <mutex>
 #include <stdexcept>
 
 #include <sigpp/names.hpp>
+#include <sigpp/timer.hpp>
 
 #include "errors.hpp"
+#include "mask.hpp"
 #include "platform/platform.hpp"
 #include "process.hpp"
 #include "registry.hpp"
@@ -32,6 +37,23 @@ subscription subscribe(const signal_set& signals, handler f, dispatcher where) {
     }
   }
   return subscription(detail::registry::instance().add(signals, std::move(f), where.core()));
+}
+
+// NOLINTNEXTLINE(performance-unnecessary-value-param): as above
+subscription subscribe(const signal_set& signals, handler f, dispatcher where, exclusive_t) {
+  if (where.core().is_loose()) {
+    throw std::invalid_argument("sigpp::subscribe: exclusive needs a dispatcher that has a thread");
+  }
+  subscription made = subscribe(signals, std::move(f), where);
+  if (where.core().is_here()) {
+    detail::change_mask(SIG_UNBLOCK, signals);
+    return made;
+  }
+  call_later(
+      std::chrono::seconds(0), [signals] { detail::change_mask(SIG_UNBLOCK, signals); }, where)
+      .detach();
+  detail::change_mask(SIG_BLOCK, signals);
+  return made;
 }
 
 signal_set subscription::unsubscribe() noexcept {

@@ -24,9 +24,13 @@ using std::chrono::steady_clock;
 sigset_t caught_now(const sigset_t& mask, const signal_set& wanted) noexcept {
   sigset_t caught;
   sigemptyset(&caught);
+  const bool crowded = detail::dispatcher_core::any_is_crowded();
   for (int n = 1; n < static_cast<int>(in_handler::mailbox::signals); ++n) {
     if (!in_handler::shared.recorded[static_cast<std::size_t>(n)].load()) continue;
-    if (sigismember(&mask, n) == 0 && !wanted.contains(n)) sigaddset(&caught, n);
+    if (sigismember(&mask, n) == 1 || wanted.contains(n)) continue;
+    // With no room for them the handler shall take them, which holds back more.
+    if (crowded && n >= in_handler::shared.first_queued) continue;
+    sigaddset(&caught, n);
   }
   sigaddset(&caught, SIGPP_DOORBELL_SIGNAL);  // even if the program blocks it
   return caught;

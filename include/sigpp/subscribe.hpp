@@ -77,6 +77,22 @@ class [[nodiscard]] subscription {
 /// signal, or `f` is not a function.
 subscription subscribe(const signal_set& signals, handler f, dispatcher where);
 
+/// A word for the next one.
+struct exclusive_t {
+  explicit exclusive_t() = default;
+};
+inline constexpr exclusive_t exclusive{};
+
+/// As subscribe(), and only the thread of `where` takes the signals: real-time ones are handled in
+/// the order in which the kernel queues them (the lowest number first, each in the order of its
+/// sending). To be called before the program starts other threads: it blocks the signals in the
+/// calling thread, whose mask these inherit, and lets them in in the thread of `where`, at its next
+/// safe point. If that is the calling thread, block them around the start of others
+/// (sigpp::signal_mask). The masks stay when the subscription ends. Throws also
+/// std::invalid_argument if `where` has no thread.
+SIGPP_EXPORT subscription subscribe(const signal_set& signals, handler f, dispatcher where,
+                                    exclusive_t);
+
 /// At the main thread's safe points.
 inline subscription subscribe(const signal_set& signals, handler f) {
   return subscribe(signals, std::move(f), main_dispatcher());

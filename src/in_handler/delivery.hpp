@@ -50,9 +50,19 @@ struct process_state {
   /// For os::start_grace(), or null.
   std::atomic<void*> grace_timer;
 
-  /// Threads whose masks hold back queued signals on our account until the queues have drained.
-  std::array<std::atomic<os::thread_id>, 4096> held_threads;
+  /// A thread whose mask holds back queued signals on our account until the queues have drained;
+  /// and one that it had taken when there was no room for it anywhere.
+  struct held_thread {
+    static constexpr os::thread_id being_written = 1;
+    std::atomic<os::thread_id> thread;  // 0: free
+    std::atomic<unsigned> has_taken_one;
+    siginfo_t taken;
+  };
+  std::array<held_thread, 4096> held_threads;
   std::atomic<unsigned> any_held;
+  /// Somebody drains the kernel's queue; and how often that has been done since.
+  std::atomic<unsigned> draining;
+  std::atomic<unsigned> batches;
 
   /// How many handlers are running now, in two generations: see wait_for_handlers_in_progress().
   std::atomic<unsigned> generation;
@@ -96,6 +106,10 @@ extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noex
 /// handler zone.
 bool deliver(const siginfo_t& info, void* context) noexcept;
 
+/// Writes a taken signal down for whoever releases the threads that hold back. false: there is no
+/// room for that either. In the handler zone.
+bool keep_for_later(process_state& process, const siginfo_t& info) noexcept;
+
 /// Raises the attention of the station's thread, and rings it if it was not raised. In the handler
 /// zone.
 void wake(station& to) noexcept;
@@ -110,6 +124,10 @@ void end_of_grace() noexcept;
 
 /// What the handler holds back on this thread. Outside handlers, with every signal blocked.
 sigset_t* held_on_this_thread() noexcept;
+/// The doorbell is blocked by the program, and heard until that is released.
+bool doorbell_is_let_in() noexcept;
+/// Where sigpp blocks every signal: what the program had blocked. Else null.
+extern constinit thread_local const sigset_t* guarded_mask [[gnu::tls_model("initial-exec")]];
 
 /// Unblocks, on this thread, what the handler has held back. Outside handlers.
 void release_this_thread() noexcept;

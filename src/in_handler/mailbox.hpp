@@ -57,7 +57,10 @@ class mailbox {
   /// above is the reserve: one record of each standard signal, and one per thread of the queued
   /// ones.
   static constexpr std::uint64_t crowded_at = capacity - 128;
-  static constexpr std::uint64_t drained_at = crowded_at / 2;
+
+  /// From here on no queued one should be posted, if another dispatcher is to get it too: one that
+  /// is refused by some would be lost for them.
+  static constexpr std::uint64_t full_at = capacity - 64;
 
   enum class posted : unsigned char { stored, stored_crowded, merged, refused };
 
@@ -71,14 +74,12 @@ class mailbox {
   [[nodiscard]] bool is_lossy() const noexcept {
     return lossy_.load(std::memory_order_relaxed) != 0;
   }
-  [[nodiscard]] bool is_crowded() const noexcept {
+  [[nodiscard]] std::uint64_t limit() const noexcept {
     const std::uint64_t limit = limit_.load(std::memory_order_relaxed);
-    return size() >= (limit != 0 ? limit : crowded_at);
+    return limit != 0 ? limit : crowded_at;
   }
-  [[nodiscard]] bool is_drained() const noexcept {
-    const std::uint64_t limit = limit_.load(std::memory_order_relaxed);
-    return size() < (limit != 0 ? (limit + 1) / 2 : drained_at);
-  }
+  [[nodiscard]] bool is_crowded() const noexcept { return size() >= limit(); }
+  [[nodiscard]] bool is_drained() const noexcept { return size() < (limit() + 1) / 2; }
 
   /// Writes an arrival down. `queued`: of a signal that the kernel queues (a real-time one), which
   /// is never merged. In the handler zone.

@@ -18,6 +18,7 @@ namespace sigpp::inline v1 {
 namespace in_handler {
 
 constinit shared_state shared{};
+[[gnu::tls_model("initial-exec")]] constinit thread_local const sigset_t* guarded_mask = nullptr;
 [[gnu::tls_model("initial-exec")]] constinit thread_local unsigned active_call = 0;
 
 namespace {
@@ -30,41 +31,57 @@ namespace {
 // The program blocks the doorbell here; let in to release, and blocked again then.
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool bell_let_in = false;
 
+// `taken`: may be null. Published last: whoever releases must find it whole.
+bool enter(process_state& process, const siginfo_t* taken) noexcept {
+  for (auto& entry : process.held_threads) {
+    os::thread_id none = 0;
+    if (entry.thread.load(std::memory_order_relaxed) != 0 ||
+        !entry.thread.compare_exchange_strong(none, entry.being_written)) {
+      continue;
+    }
+    if (taken != nullptr) copy_words(&entry.taken, taken, sizeof *taken);
+    entry.has_taken_one.store(taken != nullptr ? 1 : 0, std::memory_order_relaxed);
+    entry.thread.store(this_thread(), std::memory_order_release);
+    process.any_held.store(1);
+    return true;
+  }
+  return false;
+}
+
 // Queued signals may not merge, so when the queue is crowded this thread takes no more of them
 // until the queue has drained: the kernel keeps them, and refuses the sender when its own queue is
-// full.
-bool hold_back(process_state& process, void* context) noexcept {
-  // The main thread needs no entry: it looks for itself.
-  bool listed = holding || shared.main.load()->attention.load() == &detail::attention;
-  for (std::size_t i = 0; !listed && i < process.held_threads.size(); ++i) {
-    os::thread_id none = 0;
-    listed = process.held_threads[i].compare_exchange_strong(none, this_thread());
-  }
-  if (!listed) return false;         // nobody would release it
+// full. `taken`: the one that there was no room for, if so; it is written down. false: it is not.
+bool hold_back(process_state& process, void* context, const siginfo_t* taken) noexcept {
+  if (context == nullptr && guarded_mask == nullptr) return false;             // no mask to change
+  if ((taken != nullptr || !holding) && !enter(process, taken)) return false;  // none would release
   if (!holding) sigemptyset(&held);  // sigemptyset: POSIX.1-2017 2.4.3
-  sigset_t& mask = os::interrupted_mask(context);
+  sigset_t* const interrupted = context != nullptr ? &os::interrupted_mask(context) : nullptr;
+  const sigset_t& programs = guarded_mask != nullptr ? *guarded_mask : *interrupted;
   for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
     if (!shared.recorded[static_cast<std::size_t>(n)].load(std::memory_order_relaxed)) continue;
-    if (sigismember(&mask, n) == 1) continue;  // sigismember, sigaddset: POSIX.1-2017 2.4.3
-    sigaddset(&mask, n);
+    if (sigismember(&programs, n) == 1) continue;  // sigismember, sigaddset: POSIX.1-2017 2.4.3
     sigaddset(&held, n);
+    if (interrupted != nullptr) sigaddset(interrupted, n);
   }
-  if (sigismember(&mask, SIGPP_DOORBELL_SIGNAL) == 1) {
-    sigdelset(&mask, SIGPP_DOORBELL_SIGNAL);  // sigdelset: POSIX.1-2017 2.4.3
+  if (sigismember(&programs, SIGPP_DOORBELL_SIGNAL) == 1) {
+    if (guarded_mask == nullptr) {
+      sigdelset(interrupted, SIGPP_DOORBELL_SIGNAL);  // sigdelset: POSIX.1-2017 2.4.3
+    }
     bell_let_in = true;
   }
   holding = true;
-  process.any_held.store(1);
   return true;
 }
 
 void release(void* context) noexcept {
   if (!holding) return;
-  sigset_t& mask = os::interrupted_mask(context);
-  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
-    if (sigismember(&held, n) == 1) sigdelset(&mask, n);
+  if (guarded_mask == nullptr) {  // else all stay blocked, and the guard will see to it
+    sigset_t& mask = os::interrupted_mask(context);
+    for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
+      if (sigismember(&held, n) == 1) sigdelset(&mask, n);
+    }
+    if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
   }
-  if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
   holding = bell_let_in = false;
 }
 
@@ -264,6 +281,10 @@ void raise_to(std::atomic<std::uint64_t>& most, std::uint64_t value) noexcept {
 
 }  // namespace
 
+bool keep_for_later(process_state& process, const siginfo_t& info) noexcept {
+  return enter(process, &info);
+}
+
 void end_process(const siginfo_t& info) noexcept {
   take_default(info);
   _exit(128 + info.si_signo);  // _exit: POSIX.1-2017 2.4.3
@@ -293,6 +314,19 @@ void wake(station& to) noexcept {
   if (thread != 0) os::ring(thread);  // 0: it has just left
 }
 
+namespace {
+
+bool has_room(const route* first) noexcept {
+  for (const route* at = first; at != nullptr; at = at->next.load(std::memory_order_acquire)) {
+    const station* const to = at->to.load(std::memory_order_acquire);
+    if (to == nullptr || to->queue.is_lossy()) continue;
+    if (to->queue.size() >= mailbox::full_at) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 bool deliver(const siginfo_t& info, void* context) noexcept {
   process_state& process = *shared.process.load(std::memory_order_acquire);
   const auto n = static_cast<std::size_t>(info.si_signo);
@@ -311,6 +345,7 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
   arrival.id = several ? process.shared_arrivals.open() : claims::none;
 
   const bool queued = info.si_signo >= shared.first_queued && info.si_signo <= shared.last_queued;
+  const bool room = !queued || has_room(first);
   bool wanted = false;
   bool stored = false;
   bool crowded = false;
@@ -319,6 +354,10 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
     station* const to = at->to.load(std::memory_order_acquire);
     if (to == nullptr) continue;
     wanted = true;
+    if (!room) {
+      crowded = true;
+      continue;
+    }
     process.shared_arrivals.add(arrival.id);
     const bool lossy = to->queue.is_lossy();
     if (lossy) drop_oldest(process, *to, info.si_signo, queued);
@@ -349,16 +388,21 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
   if (!wanted) return false;
   if (elsewhere) counts.taken_elsewhere.fetch_add(1, std::memory_order_relaxed);
   // Before the dispatcher looks, which releases the threads that hold back.
-  if (queued && crowded && context != nullptr && hold_back(process, context)) {
-    counts.held_back.fetch_add(1, std::memory_order_relaxed);
+  const bool back = !stored || given_up;
+  bool kept = false;
+  if (queued && crowded) {
+    const bool held = hold_back(process, context, back ? &info : nullptr);
+    if (held) counts.held_back.fetch_add(1, std::memory_order_relaxed);
+    kept = held && back;
   }
   for (route* at = first; at != nullptr; at = at->next.load(std::memory_order_acquire)) {
     station* const to = at->to.load(std::memory_order_acquire);
     if (to != nullptr) wake(*to);
   }
   if (stored) write_wakeup(process, info.si_signo);
-  if (!stored || given_up) {  // back to the kernel, to come again when this thread takes it again
-    while (!os::send_again_to_this_thread(info)) {  // its queue had room for this very record
+  if (back && !kept) {
+    // To the kernel, whose queue may be full of others meanwhile.
+    while (!os::send_again_to_this_thread(info) && !keep_for_later(process, info)) {
     }
   }
   return true;
@@ -372,6 +416,8 @@ os::thread_id this_thread() noexcept {
 void forget_this_thread() noexcept { thread_self = 0; }
 
 sigset_t* held_on_this_thread() noexcept { return holding ? &held : nullptr; }
+
+bool doorbell_is_let_in() noexcept { return bell_let_in; }
 
 void release_this_thread() noexcept {
   if (!holding) return;

@@ -65,6 +65,10 @@ void* make_grace_timer() noexcept;
 /// `inherited`: by a forked child.
 void delete_grace_timer(void* timer, bool inherited) noexcept;
 
+/// Takes a pending signal of `wanted`, all of which are blocked: true. false: there is none, or the
+/// system cannot.
+bool take_pending(const sigset_t& wanted, siginfo_t& info) noexcept;
+
 /// "function(arguments)+0x1c" of an instruction; empty if it cannot be told.
 std::string symbol_at(const void* instruction);
 

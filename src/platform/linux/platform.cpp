@@ -102,6 +102,11 @@ int wait_for_signal(const sigset_t& wanted, const sigset_t& caught, const sigset
   return taken < 0 && errno == EAGAIN ? 0 : taken;
 }
 
+bool take_pending(const sigset_t& wanted, siginfo_t& info) noexcept {
+  const timespec none{};
+  return sigtimedwait(&wanted, &info, &none) > 0;
+}
+
 std::string symbol_at(const void* instruction) {
   Dl_info found{};
   if (dladdr(instruction, &found) == 0 || found.dli_sname == nullptr) return {};

@@ -60,6 +60,8 @@ bool make_pipe(int (&ends)[2]) noexcept {
 
 }  // namespace
 
+bool take_pending(const sigset_t&, siginfo_t&) noexcept { return false; }
+
 void* make_grace_timer() noexcept { return nullptr; }
 void delete_grace_timer(void*, bool) noexcept {}
 
