@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <iomanip>
 #include <iostream>
@@ -70,10 +71,12 @@ int child(int ready) {
   const rlimit few{2000, 2000};
   setrlimit(RLIMIT_SIGPENDING, &few);
 
+  sigpp::alarm(120s);  // if the parent comes to grief
   sigpp::shutdown_source shutdown;
   for (kind& each : kinds) {
     sigpp::signal(each.number, [&each](const sigpp::signal_info& info) {
-      if (each.queued && info.value()->sival_int != each.handled) each.in_order = false;
+      const auto value = info.value();
+      if (!value || value->sival_int != each.handled) each.in_order = false;
       ++each.handled;
     });
   }
@@ -94,13 +97,15 @@ int send(pid_t to, const kind& what, int value) {
     sigpp::kill(to, what.number);
     return 0;
   }
-  for (int refused = 0;; ++refused) {
-    std::error_code error;
-    sigpp::sigqueue(to, what.number, value, error);
-    if (!error) return refused;
-    if (error != std::errc::resource_unavailable_try_again) throw std::system_error(error);
+  int refused = 0;
+  sigval with{};
+  with.sival_int = value;
+  while (::sigqueue(to, what.number, with) != 0) {
+    if (errno != EAGAIN) throw std::system_error(errno, std::generic_category(), "sigqueue");
+    ++refused;
     sigpp::sleep_for(100us);
   }
+  return refused;
 }
 
 int main() {
@@ -123,4 +128,5 @@ int main() {
   if (!WIFSIGNALED(status)) return 1;
   std::cout << "The child was killed by " << sigpp::signal_name(WTERMSIG(status)) << '.'
             << std::endl;
+  return WTERMSIG(status) == SIGTERM ? 0 : 1;
 }

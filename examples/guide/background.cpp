@@ -21,8 +21,8 @@ std::string text_of(const std::exception_ptr& what) {
 
 int main() {
   std::promise<std::string> error;
-  const sigpp::background here(
-      {.on_error = [&](const std::exception_ptr& what) { error.set_value(text_of(what)); }});
+  const auto report = [&](const std::exception_ptr& what) { error.set_value(text_of(what)); };
+  const sigpp::background here({.on_error = report});
 
   std::promise<int> heard;
   sigpp::signal(SIGTERM, [&](int signum) { heard.set_value(signum); });
