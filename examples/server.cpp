@@ -9,22 +9,23 @@
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <stop_token>
 #include <string_view>
 #include <system_error>
 #include <thread>
-#include <vector>
 
 #include <sigpp/sigpp.hpp>
 
 namespace {
 
 void check(int result, const char* what) {
-  if (result < 0) throw std::system_error(errno, std::generic_category(), what);
+  if (result >= 0) return;
+  std::perror(what);
+  std::exit(1);
 }
 
 int listen_at(int port) {
@@ -90,8 +91,8 @@ int main(int argc, char** argv) {
 
   const int listener = listen_at(port);
   shutdown.defer([=] { ::close(listener); });
-  std::vector<std::thread> workers;
-  for (int i = 0; i < 4; ++i) workers.emplace_back(work, listener, shutdown.get_token());
+  std::array<std::thread, 4> workers;
+  for (std::thread& each : workers) each = std::thread(work, listener, shutdown.get_token());
 
   shutdown.wait();
   std::cout << sigpp::signal_name(shutdown.cause()->number())

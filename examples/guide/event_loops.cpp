@@ -34,15 +34,15 @@ void by_poll() {
 
 void by_epoll() {
   sigpp::manual_dispatcher loop;
+  const int epoll = epoll_create1(EPOLL_CLOEXEC);
+  epoll_event event{.events = EPOLLIN, .data = {}};
+  epoll_ctl(epoll, EPOLL_CTL_ADD, loop.native_handle(), &event);
+
   int calls = 0;
   const auto on_usr1 = sigpp::subscribe(
       {SIGUSR1}, [&] { ++calls; }, loop.dispatcher());
   const auto soon = sigpp::call_later(
       10ms, [&] { std::cout << "epoll: a timer." << std::endl; }, loop.dispatcher());
-
-  const int epoll = epoll_create1(EPOLL_CLOEXEC);
-  epoll_event event{.events = EPOLLIN, .data = {}};
-  epoll_ctl(epoll, EPOLL_CTL_ADD, loop.native_handle(), &event);
   for (int i = 0; i < 500; ++i) sigpp::raise_signal(SIGUSR1);
   while (calls < 500 || soon) {
     if (epoll_wait(epoll, &event, 1, -1) == 1) loop.dispatch();  // runs all that have come

@@ -78,7 +78,8 @@ void by_co_await() {
   two_of(stream, over);  // comes back when it waits
   sigpp::raise_signal(SIGUSR2);
   sigpp::raise_signal(SIGUSR1);
-  while (!over) sigpp::sleep_for(10ms);  // goes on at safe points of this thread
+  // It goes on at safe points of this thread, and says so.
+  while (!over) sigpp::sleep_for(10ms);  // NOLINT(bugprone-infinite-loop)
 }
 
 }  // namespace
