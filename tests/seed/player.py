@@ -114,19 +114,23 @@ class Program:
             connected = socket.create_connection(("127.0.0.1", self._port), PATIENCE)
             self._client = connected.makefile("rw", encoding="utf-8")
             connected.close()  # the file goes on
-        self._client.write(line + "\n")
-        self._client.flush()
+        try:
+            self._client.write(line + "\n")
+            self._client.flush()
+        except OSError as error:
+            raise Stuck(f"it did not listen: {error}") from None
 
     def hear(self):
         """The next line that it answers; empty at the end of the connection."""
         try:
             return self._client.readline().rstrip("\n")
-        except TimeoutError:
-            raise Stuck(f"it did not answer in {PATIENCE} s") from None
+        except OSError as error:
+            raise Stuck(f"it did not answer: {error}") from None
 
     def disconnect(self):
         if self._client is not None:
-            self._client.close()
+            with contextlib.suppress(OSError):  # what was not sent
+                self._client.close()
             self._client = None
 
     def hang_up(self):
