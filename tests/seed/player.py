@@ -1,9 +1,11 @@
 """Runs a program, sends it real signals from this process, and writes down what happens.
 
 A script is text. A line `--> SIGUSR1` sends that signal, `--> Ctrl+C` types it at the program's
-terminal; `... nothing for 2 s` waits so long, to see whether the program prints something or ends; any
-other line waits until the program has printed a line, whatever it says; the last one stands for the
-program's end. A transcript has the same form: a script is also what is expected.
+terminal; `... nothing for 2 s` waits so long, to see whether the program prints something or ends;
+`==> hello` sends a line to the port that the program has named, `<== hello` waits for its answer,
+whatever it is, and `==> (closes)` ends that connection; any other line waits until the program has
+printed a line, whatever it says; the last one stands for the program's end. A transcript has the
+same form: a script is also what is expected.
 """
 
 import contextlib
@@ -14,6 +16,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import tempfile
 import termios
@@ -21,6 +24,10 @@ import time
 
 PATIENCE = 30  # seconds for one line, or for the end. Only a program that hangs comes near.
 SEND = "--> "
+SAY = "==> "
+HEAR = "<== "
+HANG_UP = "==> (closes)"
+PORT = re.compile(rb"(?<= port )\d+")  # in what a program prints: it stands as N in the transcript
 SILENCE = re.compile(r"\.\.\. nothing for (?P<seconds>[\d.]+) s")
 
 
@@ -43,6 +50,7 @@ class Program:
         self.started = time.monotonic()
         self.output = b""
         self._unread = b""
+        self._port = self._client = None
         self._errors = tempfile.TemporaryFile()  # a file cannot fill up as a pipe can
         if terminal:
             self._reader, stdin = pty.openpty()
@@ -74,6 +82,7 @@ class Program:
         if self._process.returncode is None:
             os.killpg(self.pid, signal.SIGKILL)  # and a worker that it has started
             self._process.wait()
+        self.disconnect()
         os.close(self._reader)
         self._errors.close()
 
@@ -87,7 +96,9 @@ class Program:
         while b"\n" not in self._unread and self._read_some(deadline):
             pass
         line, end, self._unread = self._unread.partition(b"\n")
-        return line + end
+        if port := PORT.search(line):
+            self._port = int(port[0])
+        return PORT.sub(b"N", line) + end
 
     def send(self, signum):
         os.kill(self.pid, signum)
@@ -96,6 +107,31 @@ class Program:
 
     def type(self, keys):
         os.write(self._reader, keys)
+
+    def say(self, line):
+        """Sends a line to its port, by a connection that lasts until disconnect()."""
+        if self._client is None:
+            connected = socket.create_connection(("127.0.0.1", self._port), PATIENCE)
+            self._client = connected.makefile("rw", encoding="utf-8")
+            connected.close()  # the file goes on
+        try:
+            self._client.write(line + "\n")
+            self._client.flush()
+        except OSError as error:
+            raise Stuck(f"it did not listen: {error}") from None
+
+    def hear(self):
+        """The next line that it answers; empty at the end of the connection."""
+        try:
+            return self._client.readline().rstrip("\n")
+        except OSError as error:
+            raise Stuck(f"it did not answer: {error}") from None
+
+    def disconnect(self):
+        if self._client is not None:
+            with contextlib.suppress(OSError):  # what was not sent
+                self._client.close()
+            self._client = None
 
     def hang_up(self):
         """Closes the terminal's window, so to speak."""
@@ -156,19 +192,7 @@ def play(script, command, terminal=False, ignored=()):
     with contextlib.closing(Program(command, terminal, ignored)) as program:
         try:
             for step in steps:
-                if silence := SILENCE.fullmatch(step):
-                    silent = program.is_silent(float(silence["seconds"]))
-                    said += [step] if silent else shown(program.read_line())
-                    continue
-                if not step.startswith(SEND):
-                    said += shown(program.read_line())
-                    continue
-                said.append(step)
-                name = step.removeprefix(SEND)
-                if name == "Ctrl+C":
-                    program.type(b"\x03")
-                else:
-                    program.send(signal.Signals[name])
+                said += perform(step, program)
             rest, ending = program.finish()
             said += [*shown(rest), ending]
         except Stuck as reason:
@@ -176,6 +200,26 @@ def play(script, command, terminal=False, ignored=()):
         seconds = time.monotonic() - program.started
         text = "".join(line + "\n" for line in said)
         return Transcript(text, program.output, program.errors(), seconds)
+
+
+def perform(step, program):
+    """Does one step of a script. Returns what has happened, as lines of a transcript."""
+    if silence := SILENCE.fullmatch(step):
+        silent = program.is_silent(float(silence["seconds"]))
+        return [step] if silent else shown(program.read_line())
+    if step.startswith(HEAR):
+        return [HEAR + program.hear()]
+    if step == f"{SEND}Ctrl+C":
+        program.type(b"\x03")
+    elif step.startswith(SEND):
+        program.send(signal.Signals[step.removeprefix(SEND)])
+    elif step == HANG_UP:
+        program.disconnect()
+    elif step.startswith(SAY):
+        program.say(step.removeprefix(SAY))
+    else:
+        return shown(program.read_line())
+    return [step]
 
 
 def shown(output):

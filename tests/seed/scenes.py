@@ -336,4 +336,61 @@ exit status 0
 """,
         title="A thousand timers, a periodic one, deadlines inside deadlines",
     ),
+    Scene(
+        "server",
+        "server",
+        """\
+Configuration loaded.
+Listening on port N.
+==> hello
+<== hello
+--> SIGHUP
+Configuration loaded.
+--> SIGTERM
+SIGTERM: accepting no more. Once more to end at once.
+==> are you still there?
+<== are you still there?
+--> SIGHUP
+Configuration loaded.
+==> (closes)
+All are served.
+killed by SIGTERM
+""",
+        title="A server that reloads, drains, and dies honestly",
+        arguments=("0",),
+    ),
+    Scene(
+        "server_grace",
+        "server",
+        """\
+Configuration loaded.
+Listening on port N.
+==> hello
+<== hello
+--> SIGTERM
+SIGTERM: accepting no more. Once more to end at once.
+killed by SIGTERM
+""",
+        title="A client that stays for ever: the server dies at the end of its grace",
+        arguments=("0", "1"),
+        seconds=(1, 60),
+    ),
+    Scene(
+        "server_twice",
+        "server",
+        """\
+Configuration loaded.
+Listening on port N.
+==> hello
+<== hello
+--> Ctrl+C
+SIGINT: accepting no more. Once more to end at once.
+... nothing for 0.5 s
+--> Ctrl+C
+killed by SIGINT
+""",
+        title="The same, and Ctrl+C twice",
+        arguments=("0",),
+        terminal=True,
+    ),
 ]

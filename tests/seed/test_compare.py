@@ -12,10 +12,21 @@ from document import blocks
 from scenes import BASIC, SCENES
 
 EXAMPLES = pathlib.Path(sys.argv.pop(1))
-GRACEFUL, KEYBOARD_INTERRUPT, TIMEOUT = (
+GRACEFUL, KEYBOARD_INTERRUPT, TIMEOUT, SERVER = (
     next(scene for scene in SCENES if scene.name == name)
-    for name in ("graceful_shutdown", "keyboard_interrupt", "timeout")
+    for name in ("graceful_shutdown", "keyboard_interrupt", "timeout", "server")
 )
+
+NO_DRAIN = """
+import signal, socket
+signal.signal(signal.SIGHUP, lambda *_: print("Configuration loaded."))
+print("Configuration loaded.")
+s = socket.create_server(("127.0.0.1", 0))
+print(f"Listening on port {s.getsockname()[1]}.")
+c = s.accept()[0]
+while True:
+    c.send(c.recv(99))
+"""
 
 
 def play_instead(scene, code):
@@ -38,7 +49,7 @@ class Document(unittest.TestCase):
 
     def test_all_examples_are_played(self):
         sources = pathlib.Path(__file__).parents[2] / "examples"
-        elsewhere = {"live"}  # test_live.py
+        elsewhere = {"live", "storm"}  # test_live.py, test_storm.py
         self.assertEqual(
             {source.stem for source in sources.glob("*.cpp")},
             {scene.example for scene in SCENES} | elsewhere,
@@ -112,6 +123,19 @@ class Compare(unittest.TestCase):
         both = dataclasses.replace(GRACEFUL, python=code)
         wrong = differences(both, play_python(both), play_instead(both, code))
         self.assertEqual(wrong.count("+exit status 3"), 2)
+
+    def test_another_answer(self):
+        says = "import socket, sys; s = socket.create_server(('127.0.0.1', 0))\n"
+        says += "print('Listening on port', s.getsockname()[1], flush=True); c = s.accept()[0]\n"
+        script = "Listening on port N\n==> hello\n<== hello\n==> (closes)\nexit status 0\n"
+        for answer, heard in (("hallo\\n", "<== hallo"), ("", "<== ")):
+            code = f"{says}c.recv(99); c.send(b'{answer}'); c.close()"
+            played = player.play(script, [sys.executable, "-c", code])
+            self.assertEqual(played.text, script.replace("<== hello", heard))
+
+    def test_a_server_that_does_not_drain(self):
+        wrong = differences(SERVER, None, play_instead(SERVER, NO_DRAIN))
+        self.assertIn("-<== are you still there?", wrong)
 
     def test_a_timeout_that_comes_early(self):
         code = TIMEOUT.python.replace("ITIMER_REAL, 5", "ITIMER_REAL, 0.1")
