@@ -17,16 +17,10 @@ all_blocked::all_blocked() noexcept {
   sigset_t all;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &program_);
-  const sigset_t* const held = in_handler::held_on_this_thread();
-  if (held == nullptr) return;
-  for (int n : signal_set(*held)) sigdelset(&program_, n);
+  program_ = in_handler::program_mask(program_);
 }
 
-sigset_t all_blocked::mask() const noexcept {
-  const sigset_t* const held = in_handler::held_on_this_thread();
-  if (held == nullptr) return program_;
-  return (signal_set(program_) | signal_set(*held)).native();
-}
+sigset_t all_blocked::mask() const noexcept { return in_handler::held_mask(program_); }
 
 all_blocked::~all_blocked() {
   const sigset_t after = mask();

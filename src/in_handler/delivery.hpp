@@ -111,6 +111,13 @@ void end_of_grace() noexcept;
 /// What the handler holds back on this thread. Outside handlers, with every signal blocked.
 sigset_t* held_on_this_thread() noexcept;
 
+/// `mask`, of this thread, as it is without holding back. With every signal blocked, as the next.
+sigset_t program_mask(sigset_t mask) noexcept;
+/// The reverse: the mask for this thread that holds back, too.
+sigset_t held_mask(sigset_t programs) noexcept;
+/// The thread's mask is being set without what was held back.
+void hold_nothing() noexcept;
+
 /// Unblocks, on this thread, what the handler has held back. Outside handlers.
 void release_this_thread() noexcept;
 

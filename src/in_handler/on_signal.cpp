@@ -65,7 +65,7 @@ void release(void* context) noexcept {
     if (sigismember(&held, n) == 1) sigdelset(&mask, n);
   }
   if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
-  holding = bell_let_in = false;
+  hold_nothing();
 }
 
 void append(char*& at, const char* end, const char* text) noexcept {
@@ -373,17 +373,35 @@ void forget_this_thread() noexcept { thread_self = 0; }
 
 sigset_t* held_on_this_thread() noexcept { return holding ? &held : nullptr; }
 
+sigset_t program_mask(sigset_t mask) noexcept {
+  if (!holding) return mask;
+  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
+    if (sigismember(&held, n) == 1) sigdelset(&mask, n);
+  }
+  if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
+  return mask;
+}
+
+sigset_t held_mask(sigset_t programs) noexcept {
+  if (!holding) return programs;
+  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
+    if (sigismember(&held, n) == 1) sigaddset(&programs, n);
+  }
+  bell_let_in = sigismember(&programs, SIGPP_DOORBELL_SIGNAL) == 1;
+  sigdelset(&programs, SIGPP_DOORBELL_SIGNAL);
+  return programs;
+}
+
+void hold_nothing() noexcept { holding = bell_let_in = false; }
+
 void release_this_thread() noexcept {
   if (!holding) return;
   sigset_t all;
   sigset_t mask;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &mask);  // no handler may hold back more meanwhile
-  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
-    if (sigismember(&held, n) == 1) sigdelset(&mask, n);
-  }
-  if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
-  holding = bell_let_in = false;
+  mask = program_mask(mask);
+  hold_nothing();
   pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
