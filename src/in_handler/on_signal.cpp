@@ -9,6 +9,7 @@
 
 #include "in_handler/call.hpp"
 #include "in_handler/delivery.hpp"
+#include "in_handler/exec.hpp"
 
 namespace sigpp::inline v1 {
 
@@ -117,7 +118,7 @@ void take_default(const siginfo_t& info) noexcept {
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
   sigaction(info.si_signo, &action, nullptr);  // sigaction: POSIX.1-2017 2.4.3
-  os::send_again_to_this_thread(info);
+  if (!os::send_again_to_this_thread(info)) os::send_again(info);
   sigset_t one;
   sigemptyset(&one);
   sigaddset(&one, info.si_signo);
@@ -131,7 +132,7 @@ void call_previous(const struct sigaction& before, siginfo_t* info, void* contex
     if (sigismember(&before.sa_mask, n) == 1) sigaddset(&mask, n);
   }
   if ((before.sa_flags & SA_NODEFER) == 0) sigaddset(&mask, info->si_signo);
-  if ((before.sa_flags & static_cast<int>(SA_RESETHAND)) != 0) {
+  if ((before.sa_flags & static_cast<int>(SA_RESETHAND)) != 0 && memory_is_ours()) {
     shared.previous[static_cast<std::size_t>(info->si_signo)].store(nullptr);
   }
   pthread_sigmask(SIG_SETMASK, &mask, nullptr);
@@ -409,9 +410,18 @@ extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noex
   const int saved_errno = errno;  // errno in handlers: POSIX.1-2017 2.4.3, "shall be restored"
   // Set before the first sigaction that names this function; never reset.
   process_state& process = *shared.process.load(std::memory_order_acquire);
+  const bool fault = os::raised_by_instruction(*info);
+  if (!memory_is_ours()) {
+    if (fault) {
+      pass_on(info, context, fault);
+    } else {
+      take_default(*info);
+    }
+    errno = saved_errno;
+    return;
+  }
   auto& running = process.running[process.generation.load() & 1U];
   running.fetch_add(1);
-  const bool fault = os::raised_by_instruction(*info);
   bool ours = false;
   if (signum == SIGPP_DOORBELL_SIGNAL) {
     ours = on_doorbell(*info, context);
