@@ -8,7 +8,7 @@
 
 #include <sigpp/sigpp.hpp>
 
-extern char** environ;
+extern char** environ;  // NOLINT(readability-redundant-declaration): some systems have none
 
 namespace {
 

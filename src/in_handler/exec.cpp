@@ -21,6 +21,7 @@ sigset_t block_all() noexcept {
   return before;
 }
 
+// Nobody is writing: a child has one thread, whose handlers have returned.
 void send_again(process_state& process, mailbox& queue) noexcept {
   record next;
   while (queue.peek(next, [] {})) {
