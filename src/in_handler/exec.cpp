@@ -25,8 +25,7 @@ sigset_t block_all() noexcept {
 void send_again(process_state& process, mailbox& queue) noexcept {
   record next;
   while (queue.peek(next, [] {})) {
-    queue.take(next);
-    if (process.shared_arrivals.give_up(next.id)) os::send_again(next.info);
+    if (queue.take(next) && process.shared_arrivals.give_up(next.id)) os::send_again(next.info);
   }
 }
 
