@@ -423,6 +423,16 @@ void dispatcher_core::forget_records(const signal_set& running) noexcept {
   raise();  // for its timers
 }
 
+// Takes no lock, and frees nothing: see in_handler/exec.hpp.
+void dispatcher_core::send_parked_again() noexcept {
+  for (dispatcher_core* core = all_cores.load(); core != nullptr; core = core->next_) {
+    for (const parked& each : core->parked_) {
+      if (each.after != 0 || !process()->shared_arrivals.give_up(each.arrival.id)) continue;
+      in_handler::os::send_again(each.arrival.info);
+    }
+  }
+}
+
 bool dispatcher_core::is_forgotten() {
   const std::lock_guard lock(mutex_);
   return timers_.is_empty() && parked_.empty() && station_.queue.backlog() == 0 &&

@@ -67,6 +67,8 @@ class dispatcher_core {
   void hold() noexcept { ++dispatches_; }
   void let_go() noexcept { --dispatches_; }
   timer_queue& timers() noexcept { return timers_; }
+  /// What was put aside anywhere and is not handled. In a child that is about to call exec.
+  static void send_parked_again() noexcept;
 
   // --- of loose ones -----------------------------------------------------------------------------
 

@@ -17,20 +17,12 @@ all_blocked::all_blocked() noexcept {
   sigset_t all;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &program_);
-  if (const sigset_t* const held = in_handler::held_on_this_thread()) {
-    for (int n : signal_set(*held)) sigdelset(&program_, n);
-  }
+  program_ = in_handler::program_mask(program_);
   outermost_ = in_handler::guarded_mask == nullptr;
   if (outermost_) in_handler::guarded_mask = &program_;
 }
 
-sigset_t all_blocked::mask() const noexcept {
-  const sigset_t* const held = in_handler::held_on_this_thread();
-  if (held == nullptr) return program_;
-  sigset_t now = (signal_set(program_) | signal_set(*held)).native();
-  if (in_handler::doorbell_is_let_in()) sigdelset(&now, SIGPP_DOORBELL_SIGNAL);
-  return now;
-}
+sigset_t all_blocked::mask() const noexcept { return in_handler::held_mask(program_); }
 
 all_blocked::~all_blocked() {
   if (outermost_) in_handler::guarded_mask = nullptr;

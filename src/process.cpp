@@ -1,6 +1,7 @@
 #include "process.hpp"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -16,6 +17,7 @@
 #include <sigpp/check.hpp>
 
 #include "errors.hpp"
+#include "in_handler/exec.hpp"
 #include "mask.hpp"
 #include "platform/platform.hpp"
 #include "registry.hpp"
@@ -145,7 +147,7 @@ void after_fork_in_child() {
   main_core().forget_records(this_role == role::main ? main_core().running() : none);
   registry::instance().after_fork_in_child();
   this_own_core = nullptr;
-  process()->known.store(true);
+  process()->owner.store(getpid());
   make_this_the_main_thread();
   if (thread_control* const control = known_control()) control->after_fork_in_child();
   after_fork_in_parent();
@@ -167,6 +169,10 @@ void start_delivery() {
   auto* const main = map_zeros<station>();
   shared.first_queued = SIGRTMIN;
   shared.last_queued = SIGRTMAX;
+  sigemptyset(&shared.ignored_before);
+  for (int n : signal_set::valid()) {
+    if (in_handler::is_ignored(n)) sigaddset(&shared.ignored_before, n);
+  }
   if (const int error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child)) {
     throw_errno(error, "signal", "pthread_atfork");
   }
@@ -178,7 +184,7 @@ void start_delivery() {
     throw_errno(ENOMEM, "signal", "atexit");
   }
   the_main_core = new dispatcher_core(*main);
-  state->known.store(true);
+  state->owner.store(getpid());
   shared.main.store(main, std::memory_order_release);
   shared.process.store(state, std::memory_order_release);
 }
@@ -197,7 +203,7 @@ void be_born() {
   main_core().forget_records({});
   registry::instance().after_fork_in_child();
   this_own_core = nullptr;
-  process()->known.store(true);
+  process()->owner.store(getpid());
   platform::alarm_thread::forget();
   if (thread_control* const control = known_control()) control->after_fork_in_child();
 }
@@ -205,7 +211,7 @@ void be_born() {
 }  // namespace
 
 bool on_main_thread() {
-  if (process() != nullptr && !process()->known.load(std::memory_order_relaxed)) be_born();
+  if (process() != nullptr && process()->owner.load(std::memory_order_relaxed) == 0) be_born();
   if (this_role != role::unknown) return this_role == role::main;
   if (!platform::is_main_thread()) {
     this_role = role::other;

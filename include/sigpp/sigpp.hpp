@@ -5,6 +5,7 @@
 #include <sigpp/check.hpp>
 #include <sigpp/child.hpp>
 #include <sigpp/dispatcher.hpp>
+#include <sigpp/exec.hpp>
 #include <sigpp/handler.hpp>
 #include <sigpp/io.hpp>
 #include <sigpp/itimer.hpp>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/types.h>
 
 #include <array>
 #include <atomic>
@@ -32,9 +33,8 @@ struct route {
 
 /// What else a forked child must not share with its parent; in such pages, too.
 struct process_state {
-  /// Set while this process knows of itself: cleared in a child that no pthread_atfork has heard
-  /// of.
-  std::atomic<unsigned> known;
+  /// Its id. 0 in a child that no pthread_atfork has heard of. A child of vfork sees its parent's.
+  std::atomic<pid_t> owner;
 
   /// See signal_statistics. The handler counts what it receives, the dispatchers the rest.
   struct counters {
@@ -89,6 +89,7 @@ struct shared_state {
       repeats;       // ns, in which a second one is the same request; < 0: for ever
   int first_queued;  // SIGRTMIN and SIGRTMAX are no constants
   int last_queued;
+  sigset_t ignored_before;  // when the program first used sigpp
 };
 extern constinit shared_state shared;
 
@@ -99,6 +100,8 @@ static_assert(std::atomic<int>::is_always_lock_free);
 
 /// The one C-level handler, for every signal and for the doorbell.
 /// Installed with SA_SIGINFO | SA_ONSTACK and a full mask, so it is never nested in itself.
+/// In a child of vfork it records nothing: the signal does what it would do to the program that the
+/// child is about to start.
 extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noexcept;
 
 /// Puts an arrival where it is wanted: the handler's work, for a thread that has taken the signal
@@ -124,10 +127,15 @@ void end_of_grace() noexcept;
 
 /// What the handler holds back on this thread. Outside handlers, with every signal blocked.
 sigset_t* held_on_this_thread() noexcept;
-/// The doorbell is blocked by the program, and heard until that is released.
-bool doorbell_is_let_in() noexcept;
 /// Where sigpp blocks every signal: what the program had blocked. Else null.
 extern constinit thread_local const sigset_t* guarded_mask [[gnu::tls_model("initial-exec")]];
+
+/// `mask`, of this thread, as it is without holding back. With every signal blocked, as the next.
+sigset_t program_mask(sigset_t mask) noexcept;
+/// The reverse: the mask for this thread that holds back, too.
+sigset_t held_mask(sigset_t programs) noexcept;
+/// The thread's mask is being set without what was held back.
+void hold_nothing() noexcept;
 
 /// Unblocks, on this thread, what the handler has held back. Outside handlers.
 void release_this_thread() noexcept;

@@ -9,6 +9,7 @@
 
 #include "in_handler/call.hpp"
 #include "in_handler/delivery.hpp"
+#include "in_handler/exec.hpp"
 
 namespace sigpp::inline v1 {
 
@@ -82,7 +83,7 @@ void release(void* context) noexcept {
     }
     if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
   }
-  holding = bell_let_in = false;
+  hold_nothing();
 }
 
 void append(char*& at, const char* end, const char* text) noexcept {
@@ -134,7 +135,7 @@ void take_default(const siginfo_t& info) noexcept {
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
   sigaction(info.si_signo, &action, nullptr);  // sigaction: POSIX.1-2017 2.4.3
-  os::send_again_to_this_thread(info);
+  if (!os::send_again_to_this_thread(info)) os::send_again(info);
   sigset_t one;
   sigemptyset(&one);
   sigaddset(&one, info.si_signo);
@@ -148,7 +149,7 @@ void call_previous(const struct sigaction& before, siginfo_t* info, void* contex
     if (sigismember(&before.sa_mask, n) == 1) sigaddset(&mask, n);
   }
   if ((before.sa_flags & SA_NODEFER) == 0) sigaddset(&mask, info->si_signo);
-  if ((before.sa_flags & static_cast<int>(SA_RESETHAND)) != 0) {
+  if ((before.sa_flags & static_cast<int>(SA_RESETHAND)) != 0 && memory_is_ours()) {
     shared.previous[static_cast<std::size_t>(info->si_signo)].store(nullptr);
   }
   pthread_sigmask(SIG_SETMASK, &mask, nullptr);
@@ -417,7 +418,26 @@ void forget_this_thread() noexcept { thread_self = 0; }
 
 sigset_t* held_on_this_thread() noexcept { return holding ? &held : nullptr; }
 
-bool doorbell_is_let_in() noexcept { return bell_let_in; }
+sigset_t program_mask(sigset_t mask) noexcept {
+  if (!holding) return mask;
+  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
+    if (sigismember(&held, n) == 1) sigdelset(&mask, n);
+  }
+  if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
+  return mask;
+}
+
+sigset_t held_mask(sigset_t programs) noexcept {
+  if (!holding) return programs;
+  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
+    if (sigismember(&held, n) == 1) sigaddset(&programs, n);
+  }
+  bell_let_in = sigismember(&programs, SIGPP_DOORBELL_SIGNAL) == 1;
+  sigdelset(&programs, SIGPP_DOORBELL_SIGNAL);
+  return programs;
+}
+
+void hold_nothing() noexcept { holding = bell_let_in = false; }
 
 void release_this_thread() noexcept {
   if (!holding) return;
@@ -425,11 +445,8 @@ void release_this_thread() noexcept {
   sigset_t mask;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &mask);  // no handler may hold back more meanwhile
-  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
-    if (sigismember(&held, n) == 1) sigdelset(&mask, n);
-  }
-  if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
-  holding = bell_let_in = false;
+  mask = program_mask(mask);
+  hold_nothing();
   pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
@@ -437,9 +454,18 @@ extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noex
   const int saved_errno = errno;  // errno in handlers: POSIX.1-2017 2.4.3, "shall be restored"
   // Set before the first sigaction that names this function; never reset.
   process_state& process = *shared.process.load(std::memory_order_acquire);
+  const bool fault = os::raised_by_instruction(*info);
+  if (!memory_is_ours()) {
+    if (fault) {
+      pass_on(info, context, fault);
+    } else {
+      take_default(*info);
+    }
+    errno = saved_errno;
+    return;
+  }
   auto& running = process.running[process.generation.load() & 1U];
   running.fetch_add(1);
-  const bool fault = os::raised_by_instruction(*info);
   bool ours = false;
   if (signum == SIGPP_DOORBELL_SIGNAL) {
     ours = on_doorbell(*info, context);

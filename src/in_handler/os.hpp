@@ -55,6 +55,9 @@ void send_again(const siginfo_t& info) noexcept;
 /// Same, to this thread. false: the kernel's queue is full.
 bool send_again_to_this_thread(const siginfo_t& info) noexcept;
 
+/// sigaction(2), past interposers (ThreadSanitizer's), whose books are not the system's.
+int set_action(int signum, const struct sigaction* action, struct sigaction* old) noexcept;
+
 /// Takes back the SIGPIPE that a write of this thread has just raised, while it is blocked.
 void take_back_sigpipe() noexcept;
 

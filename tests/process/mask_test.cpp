@@ -273,6 +273,28 @@ TEST(mask, a_guard_made_meanwhile_unblocks_and_one_destroyed_meanwhile_does_not)
   EXPECT_EQ(native_mask(), signal_set{});
 }
 
+// Under a storm sigpp lets it in, to be told when there is room.
+TEST(mask, the_doorbell_that_the_program_blocks_is_shown_and_stays_blocked) {
+  int calls = 0;
+  sigpp::signal(SIGRTMIN, [&] { ++calls; });
+  pthread_sigmask(SIG_BLOCK, {SIGPP_TEST_DOORBELL});
+  int sent = flood();
+  {
+    const sigpp::shield nothing_runs;
+    EXPECT_EQ(pthread_sigmask(SIG_BLOCK, {}), signal_set{SIGPP_TEST_DOORBELL});
+    EXPECT_EQ(native_mask(), signal_set{SIGRTMIN});
+  }
+  drain(calls, sent);
+  EXPECT_EQ(native_mask(), signal_set{SIGPP_TEST_DOORBELL});
+  sent += flood();
+  {
+    const sigpp::shield nothing_runs;
+    pthread_sigmask(SIG_SETMASK, {});
+  }
+  drain(calls, sent);
+  EXPECT_EQ(native_mask(), signal_set{});
+}
+
 TEST(mask, a_thread_that_holds_back_is_told_when_there_is_room) {
   int calls = 0;
   sigpp::signal(SIGRTMIN, [&] { ++calls; });

@@ -12,6 +12,9 @@
 
 #include <atomic>
 
+// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): the C library's name
+extern "C" [[gnu::weak]] int __sigaction(int, const struct sigaction*, struct sigaction*) noexcept;
+
 namespace sigpp::inline v1::in_handler::os {
 
 namespace {
@@ -155,6 +158,12 @@ bool send_again_to_this_thread(const siginfo_t& info) noexcept {
   if (queue_to_thread(self, info)) return true;
   return errno != EAGAIN &&
          syscall(SYS_tgkill, getpid(), static_cast<pid_t>(self), info.si_signo) == 0;
+}
+
+// sigaction: POSIX.1-2017 2.4.3; __sigaction: the same function of the C library.
+int set_action(int signum, const struct sigaction* action, struct sigaction* old) noexcept {
+  if (&__sigaction != nullptr) return __sigaction(signum, action, old);
+  return sigaction(signum, action, old);
 }
 
 void take_back_sigpipe() noexcept {

@@ -67,10 +67,14 @@ bool send_again_to_this_thread(const siginfo_t& info) noexcept {
   return pthread_kill(pthread_self(), info.si_signo) == 0;
 }
 
+int set_action(int signum, const struct sigaction* action, struct sigaction* old) noexcept {
+  return sigaction(signum, action, old);  // sigaction: POSIX.1-2017 2.4.3
+}
+
 // POSIX has no async-signal-safe way: ignored, as CPython does, if nobody has said otherwise.
 void take_back_sigpipe() noexcept {
   struct sigaction action {};
-  sigaction(SIGPIPE, nullptr, &action);  // sigaction: POSIX.1-2017 2.4.3
+  sigaction(SIGPIPE, nullptr, &action);
   if ((action.sa_flags & SA_SIGINFO) != 0 || action.sa_handler != SIG_DFL) return;
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);
