@@ -202,11 +202,13 @@ unsigned dispatcher_core::dispatch() {
   const dispatch_mark mark(dispatches_);
   unsigned ran = 0;
   parked next{};
-  for (std::uint64_t left = waiting_now(); left > 0; --left) {
-    if (delivery_ended() || !take(next)) return ran;
+  std::uint64_t left = waiting_now();
+  for (; left > 0 && !delivery_ended() && take(next); --left) {
     if (run(next)) ++ran;
   }
-  if (has_something_to_run()) attention.store(1);
+  // Even if there was nothing: a thread may have begun to hold back after its record was taken.
+  release_held_threads();
+  if (left == 0 && has_something_to_run()) attention.store(1);
   return ran;
 }
 
