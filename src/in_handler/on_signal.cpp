@@ -193,7 +193,7 @@ void write_wakeup(process_state& process, int signum) noexcept {
 // false: it is not for sigpp.
 bool on_doorbell(const siginfo_t& info, void* context) noexcept {
   release(context);  // whoever has rung; a signal of the user's may have swallowed our own ring
-  detail::attention.store(1, std::memory_order_relaxed);  // this may be the thread's timer
+  detail::attention.exchange(1);  // this may be the thread's timer
   const os::arrival kind = os::kind_of_doorbell(info);
   if (kind == os::arrival::ring) return true;
   if (shared.recorded[SIGPP_DOORBELL_SIGNAL].load(std::memory_order_relaxed)) {
@@ -223,7 +223,9 @@ void wake(station& to) noexcept {
     to.attention.compare_exchange_strong(attention, nullptr);
   }
   if (attention == nullptr || attention == &detail::attention) {
-    detail::attention.store(1, std::memory_order_relaxed);
+    // Not a store: another thread may have raised it, and not rung, as it was raised already. Who
+    // lowers it has to see that one's record, too.
+    detail::attention.exchange(1);
     return;
   }
   // Raised already: who did it has rung, or its own thread has, which will not block.
