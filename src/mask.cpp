@@ -14,6 +14,7 @@ namespace sigpp::inline v1 {
 namespace detail {
 
 all_blocked::all_blocked() noexcept {
+  in_handler::let_the_ring_in();
   sigset_t all;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &program_);
@@ -30,6 +31,7 @@ sigset_t all_blocked::mask() const noexcept {
 
 all_blocked::~all_blocked() {
   const sigset_t after = mask();
+  in_handler::mask_becomes(after);
   ::pthread_sigmask(SIG_SETMASK, &after, nullptr);
 }
 

@@ -28,6 +28,11 @@ namespace {
 [[gnu::tls_model("initial-exec")]] constinit thread_local sigset_t held{};
 // The program blocks the doorbell here; let in to release, and blocked again then.
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool bell_let_in = false;
+// The mask with which the thread went on when it held back: what other code may have saved.
+[[gnu::tls_model("initial-exec")]] constinit thread_local sigset_t held_mask{};
+// It was let go under another mask, and held_mask may come back. A ring that is blocked until then
+// waits for that.
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool mask_may_return = false;
 
 // Queued signals may not merge, so when the queue is crowded this thread takes no more of them
 // until the queue has drained: the kernel keeps them, and refuses the sender when its own queue is
@@ -52,18 +57,34 @@ void hold_back(process_state& process, void* context) noexcept {
     sigdelset(&mask, SIGPP_DOORBELL_SIGNAL);  // sigdelset: POSIX.1-2017 2.4.3
     bell_let_in = true;
   }
+  copy_words(&held_mask, &mask, sizeof mask);
   holding = true;
+  mask_may_return = false;
   process.any_held.store(1);
 }
 
+// A section or a handler of other code may have saved the mask, and put it back later, when nobody
+// would release the thread. So a second ring waits, and is let in with that mask.
 void release(void* context) noexcept {
-  if (!holding) return;
+  if (!holding && !mask_may_return) return;
   sigset_t& mask = os::interrupted_mask(context);
-  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
+  bool same = true;
+  bool some = holding;  // of what was held back is in it
+  for (int n = 1; n < static_cast<int>(mailbox::signals); ++n) {
+    same = same && sigismember(&mask, n) == sigismember(&held_mask, n);
+    some = some || (sigismember(&held, n) == 1 && sigismember(&mask, n) == 1);
+  }
+  for (int n = shared.first_queued; (holding || same) && n <= shared.last_queued; ++n) {
     if (sigismember(&held, n) == 1) sigdelset(&mask, n);
   }
-  if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
-  holding = bell_let_in = false;
+  holding = false;
+  mask_may_return = some && !same;
+  if (mask_may_return || bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
+  if (mask_may_return) {
+    os::ring(this_thread());
+  } else {
+    bell_let_in = false;
+  }
 }
 
 void append(char*& at, const char* end, const char* text) noexcept {
@@ -296,17 +317,26 @@ void forget_this_thread() noexcept { thread_self = 0; }
 sigset_t* held_on_this_thread() noexcept { return holding ? &held : nullptr; }
 
 void release_this_thread() noexcept {
-  if (!holding) return;
+  if (!holding && !mask_may_return) return;
   sigset_t all;
   sigset_t mask;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &mask);  // no handler may hold back more meanwhile
-  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
+  for (int n = shared.first_queued; holding && n <= shared.last_queued; ++n) {
     if (sigismember(&held, n) == 1) sigdelset(&mask, n);
   }
+  if (mask_may_return) sigdelset(&mask, SIGPP_DOORBELL_SIGNAL);
   if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
-  holding = bell_let_in = false;
+  holding = bell_let_in = mask_may_return = false;
   pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+}
+
+void mask_becomes(const sigset_t& mask) noexcept {
+  if (holding) copy_words(&held_mask, &mask, sizeof mask);
+}
+
+void let_the_ring_in() noexcept {
+  if (mask_may_return) release_this_thread();
 }
 
 extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noexcept {
