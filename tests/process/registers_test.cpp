@@ -214,10 +214,17 @@ TEST(stacks, an_alternate_one_of_the_usual_size_is_enough) {
 
 // --- many threads -------------------------------------------------------------------------------
 
+#if defined(__SANITIZE_THREAD__)
+constexpr int many = 100;  // it is too slow for those that go round
+#else
 constexpr int many = 1'000;
+#endif
 
 // More of them hold back than there are entries for: the rest go round until there is room.
 TEST(threads, a_thousand_take_queued_signals_and_none_is_lost) {
+#if defined(SIGPP_TEST_POSIX_PLATFORM)
+  GTEST_SKIP() << "what is sent round has no value there";
+#endif
   std::vector<int> got(many * 3UL);
   std::size_t total = 0;
   sigpp::signal(SIGRTMIN, [&](const sigpp::signal_info& info) {
