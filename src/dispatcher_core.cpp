@@ -254,17 +254,15 @@ bool dispatcher_core::run(parked& what) {
 unsigned dispatcher_core::dispatch() {
   const dispatch_mark mark(dispatches_);
   dispatcher_thread_ = &attention;
-  {
-    const std::lock_guard lock(mutex_);
-    release_held_threads();  // also if they have put nothing here
-  }
   unsigned ran = 0;
   parked next{};
-  for (std::uint64_t left = waiting_now(); left > 0; --left) {
-    if (delivery_ended() || !take(next)) return ran;
+  std::uint64_t left = waiting_now();
+  for (; left > 0 && !delivery_ended() && take(next); --left) {
     if (run(next)) ++ran;
   }
-  if (has_something_to_run()) raise();
+  // Even if there was nothing: a thread may have begun to hold back after its record was taken.
+  release_held_threads();
+  if (left == 0 && has_something_to_run()) raise();
   return ran;
 }
 

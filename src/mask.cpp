@@ -14,6 +14,7 @@ namespace sigpp::inline v1 {
 namespace detail {
 
 all_blocked::all_blocked() noexcept {
+  in_handler::let_the_ring_in();
   sigset_t all;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &program_);
@@ -27,6 +28,7 @@ sigset_t all_blocked::mask() const noexcept { return in_handler::held_mask(progr
 all_blocked::~all_blocked() {
   if (outermost_) in_handler::guarded_mask = nullptr;
   const sigset_t after = mask();
+  in_handler::mask_becomes(after);
   ::pthread_sigmask(SIG_SETMASK, &after, nullptr);
 }
 

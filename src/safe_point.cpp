@@ -91,6 +91,7 @@ std::chrono::steady_clock::time_point earliest_timer_here() {
 unsigned dispatch_here() {
   keep_attention guard;
   attention.exchange(0);  // not a store: what was written before it was raised is seen from here on
+  in_handler::let_the_ring_in();
   if (thread_control* const control = known_control()) control->forget_what_has_fired();
   if (on_main_thread()) {
     if (const int error = process()->wakeup_error.exchange(0)) {

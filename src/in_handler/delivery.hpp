@@ -140,6 +140,13 @@ void hold_nothing() noexcept;
 /// Unblocks, on this thread, what the handler has held back. Outside handlers.
 void release_this_thread() noexcept;
 
+/// The program changes its mask while the handler holds back on this thread. Outside handlers, with
+/// every signal blocked.
+void mask_becomes(const sigset_t& mask) noexcept;
+
+/// At a safe point the doorbell must be heard again, even if a ring waits for a mask of other code.
+void let_the_ring_in() noexcept;
+
 /// This thread's id, remembered. After a fork: forget_this_thread().
 os::thread_id this_thread() noexcept;
 void forget_this_thread() noexcept;

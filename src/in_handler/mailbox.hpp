@@ -91,7 +91,7 @@ class mailbox {
       if (queued) return posted::refused;
     }
     merged_[n].fetch_add(1, std::memory_order_release);
-    any_merged_.store(1, std::memory_order_release);
+    any_merged_.exchange(1);  // not a store: see peek_merged()
     return posted::merged;
   }
 
@@ -212,11 +212,13 @@ class mailbox {
   // Arrivals that no record in the ring stands for, once the ring has none left.
   bool peek_merged(record& oldest) noexcept {
     if (any_merged_.load(std::memory_order_relaxed) == 0) return false;
-    any_merged_.exchange(0);  // before the look, so that a later one is seen
+    // Before the look, so that a later one is seen. Nobody stores here: an exchange sees what stood
+    // before each of those that the last one has overwritten.
+    any_merged_.exchange(0);
     for (std::size_t n = 1; n < signals; ++n) {
       const std::uint32_t count = merged_[n].load(std::memory_order_seq_cst);
       if (count == 0) continue;
-      any_merged_.store(1, std::memory_order_relaxed);  // there may be more
+      any_merged_.exchange(1);  // there may be more
       oldest = record{};
       oldest.info.si_signo = static_cast<int>(n);
       oldest.merged = count;

@@ -31,6 +31,11 @@ namespace {
 [[gnu::tls_model("initial-exec")]] constinit thread_local sigset_t held{};
 // The program blocks the doorbell here; let in to release, and blocked again then.
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool bell_let_in = false;
+// The mask with which the thread went on when it held back: what other code may have saved.
+[[gnu::tls_model("initial-exec")]] constinit thread_local sigset_t mask_when_held{};
+// It was let go under another mask, and that one may come back. A ring that is blocked until then
+// waits for that.
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool mask_may_return = false;
 
 // `taken`: may be null. Published last: whoever releases must find it whole.
 bool enter(process_state& process, const siginfo_t* taken) noexcept {
@@ -70,20 +75,38 @@ bool hold_back(process_state& process, void* context, const siginfo_t* taken) no
     }
     bell_let_in = true;
   }
+  if (guarded_mask == nullptr) copy_words(&mask_when_held, interrupted, sizeof *interrupted);
   holding = true;
+  mask_may_return = false;
   return true;
 }
 
+// A section or a handler of other code may have saved the mask, and put it back later, when nobody
+// would release the thread. So a second ring waits, and is let in with that mask.
 void release(void* context) noexcept {
-  if (!holding) return;
-  if (guarded_mask == nullptr) {  // else all stay blocked, and the guard will see to it
-    sigset_t& mask = os::interrupted_mask(context);
-    for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
-      if (sigismember(&held, n) == 1) sigdelset(&mask, n);
-    }
-    if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
+  if (guarded_mask != nullptr) {  // all stay blocked, and the guard will see to it
+    hold_nothing();
+    return;
   }
-  hold_nothing();
+  if (!holding && !mask_may_return) return;
+  sigset_t& mask = os::interrupted_mask(context);
+  bool same = true;
+  bool some = holding;  // of what was held back is in it
+  for (int n = 1; n < static_cast<int>(mailbox::signals); ++n) {
+    same = same && sigismember(&mask, n) == sigismember(&mask_when_held, n);
+    some = some || (sigismember(&held, n) == 1 && sigismember(&mask, n) == 1);
+  }
+  for (int n = shared.first_queued; (holding || same) && n <= shared.last_queued; ++n) {
+    if (sigismember(&held, n) == 1) sigdelset(&mask, n);
+  }
+  holding = false;
+  mask_may_return = some && !same;
+  if (mask_may_return || bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
+  if (mask_may_return) {
+    os::ring(this_thread());
+  } else {
+    bell_let_in = false;
+  }
 }
 
 void append(char*& at, const char* end, const char* text) noexcept {
@@ -213,7 +236,7 @@ void write_wakeup(process_state& process, int signum) noexcept {
 // false: it is not for sigpp.
 bool on_doorbell(const siginfo_t& info, void* context) noexcept {
   release(context);  // whoever has rung; a signal of the user's may have swallowed our own ring
-  detail::attention.store(1, std::memory_order_relaxed);  // this may be the thread's timer
+  detail::attention.exchange(1);  // this may be the thread's timer
   const os::arrival kind = os::kind_of_doorbell(info);
   if (kind == os::arrival::ring) return true;
   if (kind == os::arrival::end_of_grace) {
@@ -306,7 +329,9 @@ void wake(station& to) noexcept {
   while (!to.attention.compare_exchange_weak(attention, attention)) {
   }
   if (attention == nullptr || attention == &detail::attention) {
-    detail::attention.store(1, std::memory_order_relaxed);
+    // Not a store: another thread may have raised it, and not rung, as it was raised already. Who
+    // lowers it has to see that one's record, too.
+    detail::attention.exchange(1);
     return;
   }
   // Raised already: who did it has rung, or its own thread has, which will not block.
@@ -419,11 +444,12 @@ void forget_this_thread() noexcept { thread_self = 0; }
 sigset_t* held_on_this_thread() noexcept { return holding ? &held : nullptr; }
 
 sigset_t program_mask(sigset_t mask) noexcept {
+  if (mask_may_return) sigdelset(&mask, SIGPP_DOORBELL_SIGNAL);
+  if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
   if (!holding) return mask;
   for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
     if (sigismember(&held, n) == 1) sigdelset(&mask, n);
   }
-  if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
   return mask;
 }
 
@@ -437,10 +463,10 @@ sigset_t held_mask(sigset_t programs) noexcept {
   return programs;
 }
 
-void hold_nothing() noexcept { holding = bell_let_in = false; }
+void hold_nothing() noexcept { holding = bell_let_in = mask_may_return = false; }
 
 void release_this_thread() noexcept {
-  if (!holding) return;
+  if (!holding && !mask_may_return) return;
   sigset_t all;
   sigset_t mask;
   sigfillset(&all);
@@ -448,6 +474,14 @@ void release_this_thread() noexcept {
   mask = program_mask(mask);
   hold_nothing();
   pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+}
+
+void mask_becomes(const sigset_t& mask) noexcept {
+  if (holding) copy_words(&mask_when_held, &mask, sizeof mask);
+}
+
+void let_the_ring_in() noexcept {
+  if (mask_may_return) release_this_thread();
 }
 
 extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noexcept {

@@ -224,6 +224,25 @@ TEST(room, so_does_one_that_blocks_the_doorbell) {
   expect_release(block, [] {});
 }
 
+// Its queue was emptied by a safe point within the handler, where nothing of it may run.
+TEST(room, so_does_the_main_thread_when_what_came_waits_for_the_handler_in_progress) {
+  int got = 0;
+  int sent = 1;
+  bool other_came = false;
+  sigpp::signal(SIGRTMIN + 1, [&] { other_came = true; });
+  sigpp::signal(SIGRTMIN, [&] {
+    if (++got > 1) return;
+    sigval value{};
+    for (; !is_blocked(SIGRTMIN); ++sent) ASSERT_EQ(sigqueue(getpid(), SIGRTMIN, value), 0);
+    sigpp::check();
+    EXPECT_FALSE(is_blocked(SIGRTMIN));
+    ASSERT_EQ(sigqueue(getpid(), SIGRTMIN + 1, value), 0);
+    while (!other_came) sigpp::pause();
+  });
+  sigpp::raise_signal(SIGRTMIN);
+  while (got < sent) sigpp::check();
+}
+
 TEST(room, so_does_the_main_thread_when_it_waits_inside_a_handler) {
   int got = 0;
   int sent = 1;
