@@ -244,15 +244,18 @@ act drain_act(bool) {
 
 // The child has none of its parent's signals, and handles its own.
 [[noreturn]] void be_the_child() {
-  try {
-    sigpp::check();
-    if (sigpp::sigpending().contains(SIGUSR1)) _exit(6);
-    ::raise(SIGUSR1);
-    sigpp::check();
-  } catch (const woken&) {
-    _exit(--shared_board().handled == 0 ? 5 : 7);
-  }
-  _exit(8);
+  const auto was_handled = [] {
+    try {
+      sigpp::check();
+    } catch (const woken&) {
+      --shared_board().handled;
+      return true;
+    }
+    return false;
+  };
+  if (was_handled() || sigpp::sigpending().contains(SIGUSR1)) _exit(6);
+  ::raise(SIGUSR1);
+  _exit(was_handled() ? 5 : 7);
 }
 
 // The signal is the parent's, who does not count before the child has ended.
