@@ -125,6 +125,7 @@ void spin(nanoseconds length) {
 struct board {
   std::atomic<int> round;  // that the waiter has come to; the one after the last: it is done
   std::atomic<int> lost;
+  std::atomic<int> lost_in;  // the first of them: a round
 };
 
 board& shared_board() { return support::shared_with_children<board>(); }
@@ -138,7 +139,7 @@ struct sender {
   void play(int rounds, plans all) const {
     board& b = shared_board();
     while (b.round < 1) std::this_thread::yield();
-    for (int i = 1; i <= rounds; ++i) {
+    for (int i = 1; i <= rounds && b.round <= rounds; ++i) {  // else the waiter has given up
       const round_plan p = all.next();
       spin(p.delay);
       if (p.byte && p.byte_first) put();
@@ -150,12 +151,15 @@ struct sender {
   }
 
  private:
+  // Patience is counted, not measured: a machine that stands still for a while is not impatient.
   void wait_for_round(int next) const {
     board& b = shared_board();
-    const auto deadline = steady_clock::now() + patience;
-    while (b.round < next && steady_clock::now() < deadline) std::this_thread::yield();
+    for (int looks = static_cast<int>(patience / 1ms); b.round < next && looks > 0; --looks) {
+      const auto until = steady_clock::now() + 1ms;
+      while (b.round < next && steady_clock::now() < until) std::this_thread::yield();
+    }
     if (b.round >= next) return;
-    ++b.lost;
+    if (++b.lost == 1) b.lost_in = next - 1;
     while (b.round < next) {
       signal();
       std::this_thread::yield();
@@ -223,7 +227,12 @@ void wait_for_rounds(int rounds, plans all, does what, int in) {
       got.timeouts += over ? 1 : 0;
       due.timeouts = got.timeouts;
     }
-    while (got != due) block_once(std::nullopt);
+    while (got != due && shared_board().lost == 0) block_once(std::nullopt);
+    if (shared_board().lost != 0) {
+      ADD_FAILURE() << "round " << shared_board().lost_in << " has not ended; in round " << i
+                    << " there is " << got << " of " << due;
+      break;
+    }
   }
   shared_board().round = rounds + 1;
   std::cout << rounds << " rounds, " << shared_board().lost << " lost: " << got << '\n';

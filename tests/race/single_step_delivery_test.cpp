@@ -30,9 +30,10 @@ std::function<void()> all_handled(std::function<int()> sent) {
   };
 }
 
-std::function<void()> handled_once() {
-  return [told = false]() mutable {
-    sigpp::check();
+// At a safe point; or without one, where it is other code's handler that shall have it.
+std::function<void()> handled_once(bool at_safe_point = true) {
+  return [at_safe_point, told = false]() mutable {
+    if (at_safe_point) sigpp::check();
     if (shared_board().handled == 1 && !std::exchange(told, true)) throw woken{};
   };
 }
@@ -82,7 +83,7 @@ act signal_given_back_act(bool) {
                 sigpp::signal(SIGUSR1, before);
                 return true;
               },
-          .later = handled_once()};
+          .later = handled_once(false)};
 }
 
 // With one subscriber more it must come to the first one all the same. Else to other code's handler
@@ -116,7 +117,7 @@ prepare_function unsubscribing(bool from_beside_another) {
                   second->unsubscribe();
                   return first != second;
                 },
-            .later = handled_once()};
+            .later = handled_once(from_beside_another)};
   };
 }
 
