@@ -5,12 +5,16 @@
 
 #if defined(__linux__) && defined(__x86_64__)
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <memory>
 #include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
 #include <utility>
 
 #include <sigpp/sigpp.hpp>
@@ -179,6 +183,114 @@ act dispatch_same_act(bool) {
           .later = all_handled([] { return 2; })};
 }
 
+// ---- streams, event loops, the background ------------------------------------------------------
+
+act stream_next_act(bool there) {
+  throw_on_signal();
+  const auto stream = std::make_shared<sigpp::signal_stream>(sigpp::signal_set{SIGUSR2});
+  const auto take = [=] { return stream->next().number() == SIGUSR2; };
+  ::raise(SIGUSR2);
+  take();
+  if (there) ::raise(SIGUSR2);
+  return {.run = take, .untouched = [=] { return stream->try_next().has_value() == there; }};
+}
+
+// It waits for the very signal.
+act stream_own_act(bool) {
+  const auto stream = std::make_shared<sigpp::signal_stream>(sigpp::signal_set{SIGUSR1});
+  ::raise(SIGUSR1);
+  stream->next();
+  return {.run = [=]() -> bool {
+            stream->next();
+            count_one();
+            throw woken{};
+          },
+          .untouched = [=] { return !stream->try_next(); }};
+}
+
+// What it has not given is for other code's handler.
+act stream_left_act(bool) {
+  count_plainly(SIGUSR1);
+  const auto stream = std::make_shared<std::optional<sigpp::signal_stream>>(
+      std::in_place, sigpp::signal_set{SIGUSR1});
+  return {.run =
+              [=] {
+                stream->reset();
+                return true;
+              },
+          .later = handled_once(false)};
+}
+
+// For what is left its descriptor is readable.
+act manual_dispatch_act(bool) {
+  const auto loop = std::make_shared<sigpp::manual_dispatcher>();
+  const auto who = std::make_shared<sigpp::subscription>(
+      sigpp::subscribe({SIGUSR1}, count_one, loop->dispatcher()));
+  pollfd readable{.fd = loop->native_handle(), .events = POLLIN, .revents = 0};
+  loop->dispatch();
+  return {.run =
+              [=] {
+                loop->dispatch();
+                return who != nullptr;
+              },
+          .later =
+              [=, told = false]() mutable {
+                if (shared_board().handled == 0 && ::poll(&readable, 1, 0) == 1) loop->dispatch();
+                if (shared_board().handled == 1 && !std::exchange(told, true)) throw woken{};
+              }};
+}
+
+// An event loop's wait, which the descriptor ends.
+act manual_poll_act(bool) {
+  const auto loop = std::make_shared<sigpp::manual_dispatcher>();
+  const auto who = std::make_shared<sigpp::subscription>(
+      sigpp::subscribe({SIGUSR1}, count_one, loop->dispatcher()));
+  const auto turn = [=] {
+    pollfd readable{.fd = loop->native_handle(), .events = POLLIN, .revents = 0};
+    while (::poll(&readable, 1, -1) < 0) {
+    }
+    return loop->dispatch() == 1;
+  };
+  ::raise(SIGUSR1);
+  turn();
+  shared_board().handled = 0;
+  return {.run = [=]() -> bool {
+    while (who && !turn()) {
+    }
+    throw woken{};
+  }};
+}
+
+// Handled by the thread that has just begun, or has not ended yet, or at a safe point here.
+prepare_function beside_the_background(bool ends) {
+  return [=](bool) -> act {
+    sigpp::signal(SIGUSR1, count_one);
+    const auto thread = std::make_shared<std::optional<sigpp::background>>();
+    thread->emplace();
+    if (!ends) thread->reset();
+    return {.run =
+                [=] {
+                  if (ends) {
+                    thread->reset();
+                  } else {
+                    thread->emplace();
+                  }
+                  return true;
+                },
+            .later =
+                [told = false]() mutable {
+                  if (told) return;
+                  const auto until = steady_clock::now() + 5s;
+                  while (shared_board().handled == 0 && steady_clock::now() < until) {
+                    sigpp::check();
+                    std::this_thread::yield();
+                  }
+                  told = true;
+                  if (shared_board().handled == 1) throw woken{};
+                }};
+  };
+}
+
 // ---- queued signals, more than the queue takes -------------------------------------------------
 
 // One below holding back, as the handler sees it.
@@ -323,6 +435,13 @@ scenes all_scenes() {
   all.completes("arrival", arrival_act);
   all.completes("dispatch", dispatch_act);
   all.completes("dispatch_same", dispatch_same_act);
+  all.both("stream_next", stream_next_act);
+  all.blocks("stream_own", stream_own_act);
+  all.completes("stream_left", stream_left_act);
+  all.completes("manual_dispatch", manual_dispatch_act);
+  all.blocks("manual_poll", manual_poll_act);
+  all.completes("background_begins", beside_the_background(false));
+  all.completes("background_ends", beside_the_background(true));
   all.completes("hold_back", hold_back_act, injection::queued_signal);
   all.completes("drain", drain_act, injection::queued_signal);
   all.completes("fork", fork_act);
