@@ -309,14 +309,12 @@ act naive_queue_act(bool) {
                 return true;
               },
           .later =
-              [told = false]() mutable {
+              [] {
                 shared_board().handled += seen;
                 seen = 0;
-                if (shared_board().handled == 2) {
-                  shared_board().handled = 1;
-                  told = true;
-                  throw woken{};
-                }
+                if (shared_board().handled != 2) return;
+                shared_board().handled = 1;
+                throw woken{};
               }};
 }
 
