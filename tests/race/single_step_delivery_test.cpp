@@ -299,7 +299,7 @@ constexpr int crowd = 896;
 struct stop_here {};
 
 void queue_them(int number) {
-  for (int i = 0; i < number; ++i) checked(::kill(getpid(), SIGRTMIN), "kill");
+  for (int i = 0; i < number; ++i) checked(::sigqueue(getpid(), SIGRTMIN, {}), "sigqueue");
 }
 
 // The signal with which this thread begins to hold back.
