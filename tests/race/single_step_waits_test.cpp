@@ -211,23 +211,30 @@ act timeout_nested_act(bool) {
           .later = later_code};
 }
 
-act timeout_read_act(bool) {
-  const two_ends ends = make_ready_pipe(true);
-  buffer to{};
-  static_cast<void>(sigpp::with_timeout(1h, [&] { return sigpp::read(ends.in, to); }));
-  set_deadline();
-  return {.run =
-              [=] {
-                buffer got{};
-                try {
-                  const sigpp::timeout scope(shared_board().deadline.load());
-                  sigpp::read(ends.in, got);
-                } catch (const sigpp::timed_out&) {
-                  return true;
-                }
-                return false;
-              },
-          .later = later_code};
+// `storm`: the call is begun again, as what its safe point runs sends something more.
+prepare_function timeout_read(bool storm) {
+  return [=](bool) -> act {
+    sigpp::signal(SIGUSR2, [left = 2]() mutable {
+      if (--left >= 0) ::raise(SIGUSR2);
+    });
+    const two_ends ends = make_ready_pipe(true);
+    buffer to{};
+    static_cast<void>(sigpp::with_timeout(1h, [&] { return sigpp::read(ends.in, to); }));
+    if (storm) ::raise(SIGUSR2);
+    set_deadline();
+    return {.run =
+                [=] {
+                  buffer got{};
+                  try {
+                    const sigpp::timeout scope(shared_board().deadline.load());
+                    sigpp::read(ends.in, got);
+                  } catch (const sigpp::timed_out&) {
+                    return true;
+                  }
+                  return false;
+                },
+            .later = later_code};
+  };
 }
 
 // Called once, or cancelled.
@@ -274,7 +281,8 @@ scenes all_scenes() {
   all.completes("timer", timer_act);
   all.completes("timeout_left", timeout_left_act, injection::time);
   all.completes("timeout_nested", timeout_nested_act, injection::time);
-  all.completes("timeout_read", timeout_read_act, injection::time);
+  all.completes("timeout_read", timeout_read(false), injection::time);
+  all.completes("timeout_read_in_a_storm", timeout_read(true), injection::time);
   all.completes("timer_due", timer_due(false), injection::time);
   all.completes("timer_due_rescheduled", timer_due(true), injection::time);
   return all;
