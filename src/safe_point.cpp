@@ -116,9 +116,13 @@ unsigned dispatch_here() {
   return ran;
 }
 
+// Lowered first: a timer that fires from here on raises it again, and one that has fired before
+// counts as armed no more.
 void attend_later() {
-  this_control()->arm(steady_clock::now() + std::chrono::microseconds(50));
-  attention.store(0);
+  attention.exchange(0);
+  thread_control& control = *this_control();
+  control.forget_what_has_fired();
+  control.arm(steady_clock::now() + std::chrono::microseconds(50));
 }
 
 bool anything_pending_here() {

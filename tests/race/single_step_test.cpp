@@ -7,81 +7,34 @@
 #if defined(__linux__) && defined(__x86_64__)
 
 #include <fcntl.h>
-#include <sched.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <atomic>
-#include <cerrno>
-#include <chrono>
 #include <cstddef>
-#include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <functional>
 #include <memory>
-#include <optional>
-#include <ostream>
+#include <span>
 #include <stdexcept>
 #include <string>
-#include <thread>
-#include <vector>
+#include <string_view>
 
 #include <sigpp/sigpp.hpp>
 
-#include "race/single_step_tracer.hpp"
-#include "support/support.hpp"
+#include "race/single_step_scenes.hpp"
 
+namespace tracing {
 namespace {
 
-using namespace std::chrono_literals;
-using namespace tracing;
+// ---- what takes or gives one byte --------------------------------------------------------------
 
-// ---- what the scenes need ----------------------------------------------------------------------
-
-void throw_on_signal() {
-  sigpp::signal(SIGUSR1, [] {
-    ++shared_board().handled;
-    throw woken{};
-  });
-}
-
-struct two_ends {
-  int in = -1;
-  int out = -1;
-};
-
-two_ends make_pipe() {
-  int ends[2];
-  checked(pipe2(ends, O_CLOEXEC), "pipe");
-  return {ends[0], ends[1]};
-}
-
-two_ends make_sockets() {
-  int ends[2];
-  checked(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), "socketpair");
-  return {ends[0], ends[1]};
-}
-
-int bytes_in(int fd) {
-  int bytes = -1;
-  ioctl(fd, FIONREAD, &bytes);
-  return bytes;
-}
+using make_function = two_ends (*)();
 
 // Until nothing more goes in.
 void fill(int fd) {
@@ -95,7 +48,133 @@ void fill(int fd) {
   fcntl(fd, F_SETFL, flags);
 }
 
-using buffer = std::array<char, 1>;
+// A scene of `take`, which reads at most one byte, and returns how many.
+prepare_function taking(make_function make, std::size_t (*take)(int fd, std::span<char> to)) {
+  return [=](bool there) -> act {
+    throw_on_signal();
+    const two_ends ends = make();
+    buffer to{};
+    sigpp::write(ends.out, std::string_view("a"));
+    take(ends.in, to);
+    if (there) sigpp::write(ends.out, std::string_view("b"));
+    return {.run =
+                [=] {
+                  buffer got{};
+                  return take(ends.in, got) == 1 && got[0] == 'b';
+                },
+            .untouched = [=] { return bytes_in(ends.in) == (there ? 1 : 0); }};
+  };
+}
+
+// The same of what writes one.
+prepare_function giving(make_function make, std::size_t (*give)(int fd, std::span<char> from)) {
+  return [=](bool room) -> act {
+    throw_on_signal();
+    const two_ends ends = make();
+    static buffer one{'a'};
+    give(ends.out, one);
+    if (!room) fill(ends.out);
+    const int before = bytes_in(ends.in);
+    return {.run = [=] { return give(ends.out, one) == 1 && bytes_in(ends.in) == before + 1; },
+            .untouched = [=] { return bytes_in(ends.in) == before; }};
+  };
+}
+
+iovec vector_of(std::span<char> bytes) {
+  return {.iov_base = bytes.data(), .iov_len = bytes.size()};
+}
+
+msghdr message_of(iovec& bytes) {
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  return message;
+}
+
+void add_bytes(scenes& all) {
+  const auto read =
+      taking(make_pipe, [](int fd, std::span<char> to) { return sigpp::read(fd, to); });
+  const auto write = giving(make_pipe, [](int fd, std::span<char> from) {
+    return sigpp::write(fd, std::string_view(from.data(), from.size()));
+  });
+  all.both("read", read);
+  all.with_foreign("read", read);
+  all.both("write", write);
+  all.with_foreign("write", write);
+  all.both("readv", taking(make_pipe, [](int fd, std::span<char> to) {
+             const iovec part = vector_of(to);
+             return sigpp::readv(fd, {&part, 1});
+           }));
+  all.both("writev", giving(make_pipe, [](int fd, std::span<char> from) {
+             const iovec part = vector_of(from);
+             return sigpp::writev(fd, {&part, 1});
+           }));
+  all.both("recv", taking(make_sockets, [](int fd, std::span<char> to) {
+             return sigpp::recv(fd, std::as_writable_bytes(to));
+           }));
+  all.both("recvfrom", taking(make_sockets, [](int fd, std::span<char> to) {
+             return sigpp::recvfrom(fd, std::as_writable_bytes(to), 0, nullptr, nullptr);
+           }));
+  all.both("recvmsg", taking(make_sockets, [](int fd, std::span<char> to) {
+             iovec part = vector_of(to);
+             msghdr message = message_of(part);
+             return sigpp::recvmsg(fd, message);
+           }));
+  all.both("send", giving(make_sockets, [](int fd, std::span<char> from) {
+             return sigpp::send(fd, std::as_bytes(from));
+           }));
+  all.both("sendto", giving(make_sockets, [](int fd, std::span<char> from) {
+             return sigpp::sendto(fd, std::as_bytes(from), 0, nullptr, 0);
+           }));
+  all.both("sendmsg", giving(make_sockets, [](int fd, std::span<char> from) {
+             iovec part = vector_of(from);
+             return sigpp::sendmsg(fd, message_of(part));
+           }));
+}
+
+// These two know no waiting.
+act pread_act(bool) {
+  throw_on_signal();
+  const int fd = checked(memfd_create("bytes", MFD_CLOEXEC), "memfd_create");
+  sigpp::write(fd, std::string_view("a"));
+  const auto take = [=] {
+    buffer got{};
+    return sigpp::pread(fd, std::as_writable_bytes(std::span(got)), 0) == 1 && got[0] == 'a';
+  };
+  take();
+  return {.run = take};
+}
+
+act pwrite_act(bool) {
+  throw_on_signal();
+  const int fd = checked(memfd_create("bytes", MFD_CLOEXEC), "memfd_create");
+  const auto size = [=] { return lseek(fd, 0, SEEK_END); };
+  const auto give = [=] {
+    const auto at = size();
+    static const buffer one{'a'};
+    return sigpp::pwrite(fd, std::as_bytes(std::span(one)), at) == 1 && size() == at + 1;
+  };
+  give();
+  return {.run = give, .untouched = [=] { return size() == 1; }};
+}
+
+// getline: a line of which half is there stays there.
+act getline_act(bool there) {
+  throw_on_signal();
+  const two_ends ends = make_pipe();
+  const auto from = std::make_shared<sigpp::fdbuf>(ends.in);
+  const auto line = std::make_shared<std::string>();
+  sigpp::write(ends.out, std::string_view("a\n"));
+  sigpp::getline(*from, *line);
+  sigpp::write(ends.out, there ? std::string_view("line\n") : std::string_view("li"));
+  const auto take = [=] { return sigpp::getline(*from, *line) && *line == "line"; };
+  return {.run = take, .untouched = [=] {
+            if (!there) sigpp::write(ends.out, std::string_view("ne\n"));
+            return take();
+          }};
+}
+
+// ---- connections -------------------------------------------------------------------------------
 
 struct local_address {
   sockaddr_un name{};
@@ -117,79 +196,6 @@ int make_listener(local_address& address, int backlog) {
   return fd;
 }
 
-// Its end is ours, too.
-pid_t fork_helper(const std::function<void()>& f) {
-  const pid_t child = checked(fork(), "fork");
-  if (child == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    f();
-    _exit(5);
-  }
-  return child;
-}
-
-// ---- the scenes: read, write, sockets ----------------------------------------------------------
-
-act read_act(bool there) {
-  throw_on_signal();
-  const two_ends ends = make_pipe();
-  buffer to{};
-  sigpp::write(ends.out, std::string_view("a"));
-  sigpp::read(ends.in, to);
-  if (there) sigpp::write(ends.out, std::string_view("b"));
-  return {.run =
-              [=] {
-                buffer got{};
-                return sigpp::read(ends.in, got) == 1 && got[0] == 'b';
-              },
-          .untouched = [=] { return bytes_in(ends.in) == (there ? 1 : 0); }};
-}
-
-act write_act(bool room) {
-  throw_on_signal();
-  const two_ends ends = make_pipe();
-  sigpp::write(ends.out, std::string_view("a"));
-  if (!room) fill(ends.out);
-  const int before = bytes_in(ends.in);
-  return {.run =
-              [=] {
-                return sigpp::write(ends.out, std::string_view("b")) == 1 &&
-                       bytes_in(ends.in) == before + 1;
-              },
-          .untouched = [=] { return bytes_in(ends.in) == before; }};
-}
-
-act recv_act(bool there) {
-  throw_on_signal();
-  const two_ends ends = make_sockets();
-  buffer to{};
-  sigpp::write(ends.out, std::string_view("a"));
-  sigpp::recv(ends.in, std::as_writable_bytes(std::span(to)));
-  if (there) sigpp::write(ends.out, std::string_view("b"));
-  return {.run =
-              [=] {
-                buffer got{};
-                return sigpp::recv(ends.in, std::as_writable_bytes(std::span(got))) == 1 &&
-                       got[0] == 'b';
-              },
-          .untouched = [=] { return bytes_in(ends.in) == (there ? 1 : 0); }};
-}
-
-act send_act(bool room) {
-  throw_on_signal();
-  const two_ends ends = make_sockets();
-  static const buffer one{'a'};
-  sigpp::send(ends.out, std::as_bytes(std::span(one)));
-  if (!room) fill(ends.out);
-  const int before = bytes_in(ends.in);
-  return {.run =
-              [=] {
-                return sigpp::send(ends.out, std::as_bytes(std::span(one))) == 1 &&
-                       bytes_in(ends.in) == before + 1;
-              },
-          .untouched = [=] { return bytes_in(ends.in) == before; }};
-}
-
 act accept_act(bool there) {
   throw_on_signal();
   local_address address;
@@ -208,7 +214,7 @@ act accept_act(bool there) {
               }};
 }
 
-[[maybe_unused]] act connect_act(bool room) {
+act connect_act(bool room) {
   throw_on_signal();
   local_address address;
   const int listener = make_listener(address, room ? 1 : 0);
@@ -229,48 +235,45 @@ act accept_act(bool there) {
           }};
 }
 
-// ---- waiting for several -----------------------------------------------------------------------
+// ---- waiting for descriptors -------------------------------------------------------------------
 
-two_ends make_ready_pipe(bool ready) {
-  const two_ends ends = make_pipe();
-  if (ready) sigpp::write(ends.out, std::string_view("a"));
-  return ends;
+prepare_function watching(bool (*wait)(int fd)) {
+  return [=](bool there) -> act {
+    throw_on_signal();
+    const two_ends ends = make_ready_pipe(there);
+    wait(make_ready_pipe(true).in);
+    return {.run = [=] { return wait(ends.in); }};
+  };
 }
 
-act poll_act(bool there) {
-  throw_on_signal();
-  const two_ends ends = make_ready_pipe(there);
-  const auto wait = [](int fd) {
-    pollfd one{.fd = fd, .events = POLLIN, .revents = 0};
-    return sigpp::poll({&one, 1}) == 1 && one.revents == POLLIN;
+// The mask of the call alone lets SIGUSR1 in; so the next safe point is behind its unblocking.
+prepare_function watching_with_mask(bool (*wait)(int fd)) {
+  return [=](bool there) -> act {
+    act a = watching(wait)(there);
+    sigpp::pthread_sigmask(SIG_BLOCK, {SIGUSR1});
+    a.later = [] {
+      sigpp::pthread_sigmask(SIG_UNBLOCK, {SIGUSR1});
+      sigpp::check();
+    };
+    return a;
   };
-  wait(make_ready_pipe(true).in);
-  return {.run = [=] { return wait(ends.in); }};
 }
 
-act ppoll_act(bool there) {
-  throw_on_signal();
-  const two_ends ends = make_ready_pipe(there);
-  const auto wait = [](int fd) {
-    const sigset_t mask = only(SIGUSR2);
-    pollfd one{.fd = fd, .events = POLLIN, .revents = 0};
-    return sigpp::ppoll({&one, 1}, steady_clock::now() + 1h, mask) == 1 && one.revents == POLLIN;
-  };
-  wait(make_ready_pipe(true).in);
-  return {.run = [=] { return wait(ends.in); }};
+bool poll_one(int fd, const sigset_t* mask) {
+  pollfd one{.fd = fd, .events = POLLIN, .revents = 0};
+  const int ready = mask == nullptr ? sigpp::poll({&one, 1})
+                                    : sigpp::ppoll({&one, 1}, steady_clock::now() + 1h, *mask);
+  return ready == 1 && one.revents == POLLIN;
 }
 
-act select_act(bool there) {
-  throw_on_signal();
-  const two_ends ends = make_ready_pipe(there);
-  const auto wait = [](int fd) {
-    fd_set in;
-    FD_ZERO(&in);
-    FD_SET(fd, &in);
-    return sigpp::select(fd + 1, &in, nullptr, nullptr) == 1 && FD_ISSET(fd, &in);
-  };
-  wait(make_ready_pipe(true).in);
-  return {.run = [=] { return wait(ends.in); }};
+bool select_one(int fd, const sigset_t* mask) {
+  fd_set in;
+  FD_ZERO(&in);
+  FD_SET(fd, &in);
+  const int ready = mask == nullptr ? sigpp::select(fd + 1, &in, nullptr, nullptr)
+                                    : sigpp::pselect(fd + 1, &in, nullptr, nullptr,
+                                                     steady_clock::now() + 1h, *mask);
+  return ready == 1 && FD_ISSET(fd, &in);
 }
 
 // Edge-triggered: each event is told once, so it can be lost.
@@ -293,38 +296,60 @@ act select_act(bool there) {
           }};
 }
 
+void add_watching(scenes& all) {
+  const auto poll = watching([](int fd) { return poll_one(fd, nullptr); });
+  all.both("poll", poll);
+  all.with_foreign("poll", poll);
+  all.both("select", watching([](int fd) { return select_one(fd, nullptr); }));
+  const auto ppoll = watching_with_mask([](int fd) {
+    const sigset_t mask = only(SIGUSR2);
+    return poll_one(fd, &mask);
+  });
+  all.both("ppoll_with_mask", ppoll);
+  all.with_foreign("ppoll_with_mask", ppoll);
+  all.both("pselect_with_mask", watching_with_mask([](int fd) {
+             const sigset_t mask = only(SIGUSR2);
+             return select_one(fd, &mask);
+           }));
+#ifndef SIGPP_TEST_POSIX_PLATFORM
+  all.both("epoll_wait", epoll_act);  // there is none elsewhere
+#endif
+}
+
 // ---- children, files, locks --------------------------------------------------------------------
 
-act waitpid_act(bool ended) {
-  throw_on_signal();
-  const pid_t child = fork_helper([=] {
-    if (!ended) ::pause();
-  });
-  if (ended) {
-    siginfo_t info{};
-    checked(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), "waitid");
-  }
-  sigpp::waitpid(fork_helper([] {}));
-  return {.run =
-              [=] {
-                const auto got = sigpp::waitpid(child);
-                return got.pid == child && WIFEXITED(got.status) && WEXITSTATUS(got.status) == 5;
-              },
-          .untouched = [=] { return ::waitpid(child, nullptr, WNOHANG) == (ended ? child : 0); }};
+// A scene of `wait`, which tells whether the child has exited with 5.
+prepare_function waiting_for_child(bool (*wait)(pid_t)) {
+  return [=](bool ended) -> act {
+    throw_on_signal();
+    const pid_t child = fork_helper([=] {
+      if (!ended) ::pause();
+    });
+    if (ended) {
+      siginfo_t info{};
+      checked(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), "waitid");
+    }
+    wait(fork_helper([] {}));
+    return {.run = [=] { return wait(child); },
+            .untouched = [=] { return ::waitpid(child, nullptr, WNOHANG) == (ended ? child : 0); }};
+  };
 }
 
-// In a folder that the test makes.
-std::string& fifo_path() {
-  static std::string path;
-  return path;
-}
-
-[[maybe_unused]] act open_act(bool other_side) {
+// The FIFO has no name any more when the call is made: so nothing is left of it.
+act open_act(bool other_side) {
   throw_on_signal();
+  std::string folder = testing::TempDir() + "sigppXXXXXX";
+  if (mkdtemp(folder.data()) == nullptr) throw std::runtime_error("no folder");
+  const std::string name = folder + "/fifo";
+  checked(mkfifo(name.c_str(), 0600), "mkfifo");
+  const int fifo = checked(::open(name.c_str(), O_PATH), "open");
+  ::unlink(name.c_str());
+  ::rmdir(folder.c_str());
+  const std::string path = "/proc/self/fd/" + std::to_string(fifo);
   // Reading and writing: that waits for nobody. It is the other side then.
-  const int both = sigpp::open(fifo_path().c_str(), O_RDWR | O_CLOEXEC);
+  const int both = sigpp::open(path.c_str(), O_RDWR);
   if (!other_side) ::close(both);
-  return {.run = [=] { return sigpp::open(fifo_path().c_str(), O_RDONLY | O_CLOEXEC) >= 0; }};
+  return {.run = [=] { return sigpp::open(path.c_str(), O_RDONLY | O_CLOEXEC) >= 0; }};
 }
 
 act flock_act(bool free) {
@@ -342,9 +367,9 @@ act flock_act(bool free) {
           .untouched = [=] { return ::flock(one, LOCK_EX | LOCK_NB) == 0; }};
 }
 
-// The tracer holds a lock on its first byte.
-int& locked_file() {
-  static int fd = -1;
+// A file whose first byte the tracer has locked.
+int locked_file() {
+  static const int fd = memfd_create("locks", MFD_CLOEXEC);
   return fd;
 }
 
@@ -377,301 +402,39 @@ act fcntl_act(bool free) {
           }};
 }
 
-// ---- sleeping, waiting for signals, check ------------------------------------------------------
-
-act sleep_act(bool over) {
-  throw_on_signal();
-  sigpp::sleep_for(1ms);
-  return {.run = [=] {
-    sigpp::sleep_for(over ? 0ns : std::chrono::nanoseconds(1h));
-    return true;
-  }};
-}
-
-act pause_act(bool) {
-  throw_on_signal();
-  sigpp::sleep_for(1ms);
-  return {.run = [] {
-    sigpp::pause();
-    return true;
-  }};
-}
-
-[[maybe_unused]] act sigwait_act(bool there) {
-  throw_on_signal();
-  const sigset_t other = only(SIGUSR2);
-  pthread_sigmask(SIG_BLOCK, &other, nullptr);
-  ::raise(SIGUSR2);
-  sigpp::sigwait({SIGUSR2});
-  if (there) ::raise(SIGUSR2);
-  return {.run = [] { return sigpp::sigwait({SIGUSR2}) == SIGUSR2; },
-          .untouched = [=] { return sigpp::sigpending().contains(SIGUSR2) == there; }};
-}
-
-act check_act(bool) {
-  throw_on_signal();
-  sigpp::check();
-  return {.run = [] {
-    for (;;) sigpp::check();
-    return true;
-  }};
-}
-
-// ---- timeouts and timers -----------------------------------------------------------------------
-
-// Whatever was to end in time does not come now.
-void later_code() {
-  const two_ends ends = make_ready_pipe(true);
-  buffer got{};
-  sigpp::check();
-  sigpp::read(ends.in, got);
-  sigpp::sleep_for(2ms);
-  sigpp::check();
-}
-
-[[maybe_unused]] act timeout_act(bool) {
-  throw_on_signal();
-  const auto enter_and_leave = [] { return sigpp::with_timeout(1h, [] { sigpp::check(); }); };
-  enter_and_leave();
-  return {.run = enter_and_leave, .later = later_code};
-}
-
-[[maybe_unused]] act timer_act(bool) {
-  throw_on_signal();
-  const auto arm_and_cancel = [] {
-    bool called = false;
-    auto t = sigpp::call_later(1h, [&] { called = true; });
-    return t.cancel() && !called;
-  };
-  arm_and_cancel();
-  return {.run = arm_and_cancel, .later = later_code};
-}
-
-void set_deadline() { shared_board().deadline = steady_clock::now() + time_to_deadline; }
-
-[[maybe_unused]] act timeout_left_act(bool) {
-  static_cast<void>(sigpp::with_timeout(1h, [] { sigpp::check(); }));
-  set_deadline();
-  return {.run =
-              [] {
-                int inside = 0;
-                try {
-                  const sigpp::timeout scope(shared_board().deadline.load());
-                  sigpp::check();
-                  ++inside;
-                } catch (const sigpp::timed_out&) {
-                  ++inside;
-                }
-                return inside == 1;
-              },
-          .later = later_code};
-}
-
-[[maybe_unused]] act timeout_read_act(bool) {
-  const two_ends ends = make_pipe();
-  buffer to{};
-  sigpp::write(ends.out, std::string_view("a"));
-  static_cast<void>(sigpp::with_timeout(1h, [&] { return sigpp::read(ends.in, to); }));
-  set_deadline();
-  return {.run =
-              [=] {
-                buffer got{};
-                try {
-                  const sigpp::timeout scope(shared_board().deadline.load());
-                  sigpp::read(ends.in, got);
-                } catch (const sigpp::timed_out&) {
-                  return true;
-                }
-                return false;
-              },
-          .later = later_code};
-}
-
-[[maybe_unused]] act timer_due_act(bool) {
-  sigpp::call_later(1h, [] {}).cancel();
-  sigpp::check();
-  set_deadline();
-  return {.run =
-              [] {
-                int called = 0;
-                auto t = sigpp::call_at(shared_board().deadline.load(), [&] { ++called; });
-                sigpp::check();
-                const bool cancelled = t.cancel();
-                sigpp::check();
-                return called == (cancelled ? 0 : 1);
-              },
-          .later = later_code};
-}
-
 // ---- all of them -------------------------------------------------------------------------------
 
-scene make_scene(const char* name, kind what, act (*prepare)(bool),
-                 injection with = injection::signal, int most_steps = 100'000) {
-  return {.name = name + std::string(what == kind::blocks ? "_blocks" : "_completes"),
-          .what = what,
-          .prepare = [=] { return prepare(what == kind::completes); },
-          .with = with,
-          .most_steps = most_steps};
-}
-
-act read_with_foreign_act(bool there) {
-  struct sigaction foreign {};
-  foreign.sa_handler = [](int) {};
-  foreign.sa_flags = SA_RESTART;
-  sigaction(SIGHUP, &foreign, nullptr);
-  return read_act(there);
-}
-
-std::vector<scene> all_scenes() {
-  std::vector<scene> all;
-  const auto both = [&](const char* name, act (*prepare)(bool),
-                        injection with = injection::signal) {
-    all.push_back(make_scene(name, kind::blocks, prepare, with));
-    all.push_back(make_scene(name, kind::completes, prepare, with));
-  };
-  both("read", read_act);
-  both("read_with_foreign", read_with_foreign_act, injection::signal_and_foreign);
-  both("write", write_act);
-  both("recv", recv_act);
-  both("send", send_act);
-  both("accept4", accept_act);
-  both("poll", poll_act);
-  both("ppoll", ppoll_act);
-  both("select", select_act);
-  both("waitpid", waitpid_act);
-  both("flock", flock_act);
-  both("fcntl_lock", fcntl_act);
-  both("sleep_for", sleep_act);
-  all.push_back(make_scene("pause", kind::blocks, pause_act));
-  all.push_back(make_scene("check", kind::blocks, check_act, injection::signal, 100));
-#ifndef SIGPP_TEST_POSIX_PLATFORM
-  both("epoll_wait", epoll_act);
-  // On other systems with the help of a second thread, which is not traced, or by looking again and
-  // again, so that no two runs go the same way.
-  both("connect", connect_act);
-  all.push_back(make_scene("with_timeout", kind::completes, timeout_act));
-  all.push_back(make_scene("timer", kind::completes, timer_act));
-  both("open_fifo", open_act);
-  both("sigwait", sigwait_act);
-  all.push_back(make_scene("timeout_left", kind::completes, timeout_left_act, injection::time));
-  all.push_back(make_scene("timeout_read", kind::completes, timeout_read_act, injection::time));
-  all.push_back(make_scene("timer_due", kind::completes, timer_due_act, injection::time));
-#endif
+scenes all_scenes() {
+  struct flock lock = lock_of_byte(0);
+  checked(fcntl(locked_file(), F_SETLK, &lock), "fcntl");
+  scenes all;
+  add_bytes(all);
+  all.completes("pread", pread_act);
+  all.completes("pwrite", pwrite_act);
+  all.both("getline", getline_act);
+  all.both("accept4", accept_act);
+  all.both("connect", connect_act);
+  add_watching(all);
+  const auto waitpid = waiting_for_child([](pid_t child) {
+    const auto got = sigpp::waitpid(child);
+    return got.pid == child && WIFEXITED(got.status) && WEXITSTATUS(got.status) == 5;
+  });
+  all.both("waitpid", waitpid);
+  all.with_foreign("waitpid", waitpid);
+  all.both("waitid", waiting_for_child([](pid_t child) {
+             const auto got = sigpp::waitid(P_PID, static_cast<id_t>(child), WEXITED);
+             return got.si_pid == child && got.si_code == CLD_EXITED && got.si_status == 5;
+           }));
+  all.both("open_fifo", open_act);
+  all.both("flock", flock_act);
+  all.both("fcntl_lock", fcntl_act);
   return all;
 }
 
-class single_step : public testing::TestWithParam<scene> {
- protected:
-  void SetUp() override {
-    if (std::string folder = testing::TempDir() + "sigppXXXXXX"; mkdtemp(folder.data())) {
-      folder_ = folder;
-      fifo_path() = folder_ + "/fifo";
-      mkfifo(fifo_path().c_str(), 0600);
-    }
-    locked_file() = memfd_create("locks", MFD_CLOEXEC);
-    struct flock lock = lock_of_byte(0);
-    ASSERT_EQ(fcntl(locked_file(), F_SETLK, &lock), 0);
-  }
-  void TearDown() override {
-    ::unlink(fifo_path().c_str());
-    ::rmdir(folder_.c_str());
-  }
-
- private:
-  std::string folder_;
-};
-
-TEST_P(single_step, loses_nothing) {
-  const count counts = try_all(GetParam());
-  EXPECT_EQ(counts.hung + counts.wrong, 0) << counts.first;
-  EXPECT_GE(counts.boundaries, 10);
-  EXPECT_LT(counts.missed, counts.boundaries);
-}
-
-INSTANTIATE_TEST_SUITE_P(call, single_step, testing::ValuesIn(all_scenes()),
-                         [](const auto& each) { return each.param.name; });
-
-// ---- negative controls: what the harness must catch --------------------------------------------
-
-volatile sig_atomic_t seen = 0;
-volatile sig_atomic_t armed = 0;
-sigjmp_buf before_the_call;
-
-void handle_plainly(void (*handler)(int)) {
-  struct sigaction action {};
-  action.sa_handler = handler;
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGUSR1, &action, nullptr);
-}
-
-void throw_if_seen() {
-  if (seen == 0) return;
-  seen = 0;
-  throw woken{};
-}
-
-act naive_act(bool) {
-  handle_plainly([](int) {
-    seen = 1;
-    ++shared_board().handled;
-  });
-  const two_ends ends = make_ready_pipe(true);
-  buffer to{};
-  static_cast<void>(!::read(ends.in, to.data(), 1));
-  return {.run = [=] {
-    buffer got{};
-    ssize_t bytes = -1;
-    if (seen == 0) bytes = ::read(ends.in, got.data(), 1);
-    throw_if_seen();
-    return bytes == 1;
-  }};
-}
-
-TEST(single_step_control, looking_and_then_reading_sleeps_through_some) {
-  const count counts = try_all(make_scene("naive", kind::blocks, naive_act), 100ms, 1000);
-  EXPECT_GT(counts.hung, 0);
-  EXPECT_GT(counts.thrown, 0);
-  EXPECT_EQ(counts.wrong, 0) << counts.first;
-}
-
-act siglongjmp_act(bool) {
-  handle_plainly([](int) {
-    seen = 1;
-    ++shared_board().handled;
-    if (armed != 0) siglongjmp(before_the_call, 1);
-  });
-  const two_ends ends = make_ready_pipe(true);
-  buffer to{};
-  static_cast<void>(!::read(ends.in, to.data(), 1));
-  static_cast<void>(!::write(ends.out, "b", 1));
-  static_cast<void>(sigsetjmp(before_the_call, 1));
-  return {.run =
-              [=] {
-                volatile bool right = false;
-                if (sigsetjmp(before_the_call, 1) == 0) {
-                  armed = 1;
-                  buffer got{};
-                  right = seen == 0 && ::read(ends.in, got.data(), 1) == 1;
-                  armed = 0;
-                  if (right) return true;
-                }
-                armed = 0;
-                throw_if_seen();
-                return false;
-              },
-          .untouched = [=] { return bytes_in(ends.in) == 1; },
-          .later = throw_if_seen};
-}
-
-TEST(single_step_control, a_jump_out_of_the_handler_loses_bytes) {
-  const count counts =
-      try_all(make_scene("siglongjmp", kind::completes, siglongjmp_act), 100ms, 1000);
-  EXPECT_GT(counts.wrong, 0);
-  EXPECT_NE(counts.first.find(text_of(lost_result)), std::string::npos) << counts.first;
-  EXPECT_EQ(counts.hung, 0);
-}
+INSTANTIATE_TEST_SUITE_P(call, single_step, all_scenes().values(), name_of);
 
 }  // namespace
+}  // namespace tracing
 
 #else
 

@@ -2,25 +2,17 @@
 // x86-64 Linux.
 #pragma once
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <sys/epoll.h>
-#include <sys/file.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -29,14 +21,18 @@
 #include <cstdlib>
 #include <fstream>
 #include <functional>
-#include <memory>
+#include <initializer_list>
 #include <optional>
 #include <ostream>
-#include <sigpp/sigpp.hpp>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include <sigpp/sigpp.hpp>
+
 #include "support/aim.hpp"
 #include "support/support.hpp"
 
@@ -75,7 +71,9 @@ struct act {
 };
 
 enum class kind { blocks, completes };
-enum class injection { signal, signal_and_foreign, time };
+// in_forked_child: the process that `run` forks is the one to trace. The one that has forked it
+// ends as it does.
+enum class injection { signal, signal_and_foreign, queued_signal, in_forked_child, time };
 
 struct scene {
   std::string name;
@@ -142,6 +140,7 @@ inline int play(const scene& s) {
     if (shared_board().handled != 1) return not_once;
     if (!done && !a.untouched()) return lost_result;
     a.later();  // nothing comes any more
+    if (shared_board().handled != 1) return not_once;
     return done ? returned : thrown;
   } catch (const woken&) {
     return not_once;
@@ -162,6 +161,8 @@ inline sigset_t only(int signum) {
   return set;
 }
 
+// Other threads of the child run freely: its breakpoints are its main thread's own, in the
+// processor's debug registers.
 class traced_child {
  public:
   explicit traced_child(const scene& s) {
@@ -180,8 +181,12 @@ class traced_child {
       if (WSTOPSIG(status_) == SIGTRAP) break;
       resume(PTRACE_CONT);
     }
+    if (s.with == injection::in_forked_child) follow_fork();
   }
   ~traced_child() {
+    for (const pid_t forked : {forked_, forker_}) {
+      if (!gone_ && forked != 0) ::kill(forked, SIGKILL);
+    }
     if (!gone_) ::kill(pid_, SIGKILL);
     while (!gone_) wait_for_news(1s);
   }
@@ -191,30 +196,30 @@ class traced_child {
   /// One instruction. false: it blocks, or the window is at its end.
   bool step() { return at() != end_of_window_ && go(PTRACE_SINGLESTEP); }
 
-  /// Until it has come to `place` for so many times, or to the end of the window. false: it blocks
-  /// before, and is of no more use.
+  /// Until it has come to `place` for so many times. false: it blocks, or is at the end of the
+  /// window, before.
   bool run_to(unsigned long place, int times) {
-    const breakpoint end(*this, end_of_window_);
-    while (times > 0) {
-      std::optional<breakpoint> there(std::in_place, *this, place);
-      if (!go(PTRACE_CONT)) return false;
-      const unsigned long now = at() - 1;
-      if (WSTOPSIG(status_) != SIGTRAP || (now != place && now != end_of_window_)) continue;
-      ptrace(PTRACE_POKEUSER, pid_, rip, now);
-      if (now == end_of_window_ || --times == 0) return true;
-      there.reset();
-      step();
+    if (place == end_of_window_) times = 1;
+    set_breakpoints({place, end_of_window_});
+    bool came = true;
+    while (times > 0 && came) {
+      came = go(PTRACE_CONT);
+      if (came && WSTOPSIG(status_) != SIGTRAP) continue;
+      came = came && at() == place;
+      --times;
     }
-    return true;
+    if (stopped_) set_breakpoints({});
+    return came;
   }
   void run_until_it_blocks() {
-    while (go(PTRACE_CONT)) {
+    while (go(PTRACE_CONT, 1ms)) {
     }
   }
 
-  [[nodiscard]] unsigned long at() const {
-    return static_cast<unsigned long>(ptrace(PTRACE_PEEKUSER, pid_, rip, nullptr));
-  }
+  [[nodiscard]] unsigned long at() const { return peek(offsetof(user_regs_struct, rip)); }
+
+  /// Has it come here by an instruction, and not to take a signal?
+  [[nodiscard]] bool has_stepped() const { return WSTOPSIG(status_) == SIGTRAP; }
 
   /// Does it block?
   [[nodiscard]] bool sleeps() const { return !stopped_ && !gone_; }
@@ -224,6 +229,11 @@ class traced_child {
     errno = 0;
     const long code = ptrace(PTRACE_PEEKTEXT, pid_, at(), nullptr);
     return errno == 0 && (code & 0xffff) == 0x050f;
+  }
+  /// One of those in which calls that poll wait for a while? And not sigpp's own wait.
+  [[nodiscard]] bool enters_nap() const {
+    const auto number = static_cast<long>(peek(offsetof(user_regs_struct, rax)));
+    return enters_kernel() && (number == SYS_ppoll || number == SYS_pselect6);
   }
   /// Into it, up to where the kernel has not begun it.
   void enter_kernel() {
@@ -238,6 +248,7 @@ class traced_child {
       throw std::runtime_error("no stop for the signal");
     }
     if (stopped_) resume(PTRACE_DETACH);  // else time shall end its blocking, and end() helps
+    if (forker_ != 0) forked_ = std::exchange(pid_, std::exchange(forker_, 0));
   }
 
   /// How it ends; nullopt: not within `patience`.
@@ -251,31 +262,48 @@ class traced_child {
   }
 
  private:
-  static constexpr std::size_t rip = offsetof(user_regs_struct, rip);
   const unsigned long end_of_window_ = reinterpret_cast<unsigned long>(&window_ends);
 
-  // An int3 in the child's copy of the code.
-  class breakpoint {
-   public:
-    breakpoint(const traced_child& child, unsigned long place)
-        : pid_(child.pid_), place_(place), code_(ptrace(PTRACE_PEEKTEXT, pid_, place, nullptr)) {
-      ptrace(PTRACE_POKETEXT, pid_, place_, (code_ & ~0xffL) | 0xcc);
+  [[nodiscard]] unsigned long peek(std::size_t offset) const {
+    return static_cast<unsigned long>(ptrace(PTRACE_PEEKUSER, pid_, offset, nullptr));
+  }
+
+  // At most four. It stops before the instruction.
+  void set_breakpoints(std::initializer_list<unsigned long> places) {
+    constexpr std::size_t registers = offsetof(user, u_debugreg);
+    constexpr std::size_t control = registers + 7 * sizeof(long);
+    ptrace(PTRACE_POKEUSER, pid_, control, 0L);
+    unsigned long enabled = 0;
+    std::size_t i = 0;
+    for (const unsigned long place : places) {
+      ptrace(PTRACE_POKEUSER, pid_, registers + i * sizeof(long), place);
+      enabled |= 1UL << (2 * i++);
     }
-    ~breakpoint() { ptrace(PTRACE_POKETEXT, pid_, place_, code_); }
-    breakpoint(const breakpoint&) = delete;
-    breakpoint& operator=(const breakpoint&) = delete;
+    if (ptrace(PTRACE_POKEUSER, pid_, control, enabled) != 0) {
+      throw std::system_error(errno, std::generic_category(), "no breakpoints here");
+    }
+  }
 
-   private:
-    pid_t pid_;
-    unsigned long place_;
-    long code_;
-  };
+  void follow_fork() {
+    ptrace(PTRACE_SETOPTIONS, pid_, nullptr, PTRACE_O_TRACEFORK);
+    do {
+      resume(PTRACE_CONT);
+      if (!wait_for_news(10s) || !stopped_) throw std::runtime_error("it does not fork");
+    } while (status_ >> 8 != (SIGTRAP | PTRACE_EVENT_FORK << 8));
+    unsigned long child = 0;
+    ptrace(PTRACE_GETEVENTMSG, pid_, nullptr, &child);
+    forker_ = std::exchange(pid_, static_cast<pid_t>(child));
+    if (!wait_for_news(10s)) throw std::runtime_error("the forked child does not stop");
+    ptrace(PTRACE_DETACH, forker_, nullptr, nullptr);
+  }
 
-  // Until it stops. false: it blocks.
-  bool go(decltype(PTRACE_CONT) request) {
+  // Until it stops. false: it sleeps, and has done so for `patience`: longer than any nap of a call
+  // that polls.
+  bool go(decltype(PTRACE_CONT) request, milliseconds patience = 25ms) {
     resume(request);
-    while (!wait_for_news(1ms)) {
-      if (state() == 'S') return false;
+    for (auto awake = steady_clock::now(); !wait_for_news(1ms);) {
+      if (state() != 'S') awake = steady_clock::now();
+      if (steady_clock::now() - awake >= patience) return false;
     }
     if (!stopped_) throw std::runtime_error("it has ended within the call");
     return true;
@@ -289,11 +317,12 @@ class traced_child {
     return name_ends + 2 < line.size() ? line[name_ends + 2] : '?';
   }
 
-  // Its own signals go on to it; our SIGTRAP does not.
+  // Its own signals go on to it; what is ours does not.
   void resume(decltype(PTRACE_CONT) request) {
     const int signum = WSTOPSIG(status_);
+    const bool ours = signum == SIGTRAP || signum == SIGSTOP;
     stopped_ = false;
-    ptrace(request, pid_, nullptr, signum == SIGTRAP ? 0L : static_cast<long>(signum));
+    ptrace(request, pid_, nullptr, ours ? 0L : static_cast<long>(signum));
   }
 
   // false: it neither stops nor ends for so long. SIGCHLD is blocked.
@@ -315,7 +344,9 @@ class traced_child {
 
   [[nodiscard]] int ended() const { return WIFEXITED(status_) ? WEXITSTATUS(status_) : -1; }
 
-  pid_t pid_ = 0;
+  pid_t pid_ = 0;     // traced; or waited for
+  pid_t forker_ = 0;  // has forked it
+  pid_t forked_ = 0;  // has been forked, and let go
   int status_ = 0;
   bool stopped_ = false;
   bool gone_ = false;
@@ -337,25 +368,49 @@ struct track {
   std::vector<unsigned long> places;  // of its instructions; the last is not executed, or blocks
   std::vector<int> entries;           // which of them enter the kernel
   bool blocks = false;
+  int steps = 0;  // an instruction that repeats itself takes many
 };
 
+// A call that polls is over when it naps for the third time: it would do so for ever.
 inline track record(const scene& s) {
+  constexpr int most_naps = 3;
   track t;
   time_to_deadline = 1h;  // the children have a copy
   traced_child child(s);
   time_to_deadline = short_time;
+  int naps = 0;
   do {
+    ++t.steps;
+    if (!child.has_stepped() || (!t.places.empty() && child.at() == t.places.back())) continue;
     if (child.enters_kernel()) t.entries.push_back(static_cast<int>(t.places.size()));
+    if (child.enters_nap()) ++naps;
     t.places.push_back(child.at());
-  } while (static_cast<int>(t.places.size()) <= s.most_steps && child.step());
-  t.blocks = child.sleeps();
+  } while (static_cast<int>(t.places.size()) <= s.most_steps && naps < most_naps && child.step());
+  t.blocks = child.sleeps() || naps == most_naps;
   return t;
+}
+
+// The shortest way of some: a clock that is stepped through is often looked at twice, and another
+// thread may be slow.
+inline track record_usual(const scene& s) {
+  const auto rank = [&](const track& t) {
+    return std::pair(t.blocks != (s.what == kind::blocks), t.places.size());
+  };
+  track best = record(s);
+  int steps = best.steps;
+  for (int more = 5; more > 0 && steps < 10'000; --more) {
+    track t = record(s);
+    steps += t.steps;
+    if (rank(t) < rank(best)) best = std::move(t);
+  }
+  return best;
 }
 
 enum class where { before, in_kernel, blocked };
 
 // Lets a child come to the boundary before instruction `k`, or further into it, injects, and looks.
-inline void try_boundary(const scene& s, const track& t, int k, where at, milliseconds patience,
+// false: it has not come there.
+inline bool try_boundary(const scene& s, const track& t, int k, where at, milliseconds patience,
                          count& counts) {
   traced_child child(s);
   const auto here = t.places.begin() + k;
@@ -363,19 +418,19 @@ inline void try_boundary(const scene& s, const track& t, int k, where at, millis
     child.run_until_it_blocks();
   } else {  // by a breakpoint: to step all the way would be slow
     const auto times = std::count(t.places.begin(), here + 1, *here);
-    const bool came = child.run_to(*here, static_cast<int>(times) - (child.at() == *here ? 1 : 0));
-    if (!came || (at == where::in_kernel && child.at() != *here)) {
-      ++counts.missed;
-      return;
-    }
+    if (!child.run_to(*here, static_cast<int>(times))) return false;
   }
   if (at == where::in_kernel) child.enter_kernel();
   switch (s.with) {
     case injection::signal:
+    case injection::in_forked_child:
       child.inject_and_let_go({SIGUSR1});
       break;
     case injection::signal_and_foreign:
       child.inject_and_let_go({SIGHUP, SIGUSR1});
+      break;
+    case injection::queued_signal:
+      child.inject_and_let_go({SIGRTMIN});
       break;
     case injection::time:
       std::this_thread::sleep_until(shared_board().deadline.load());
@@ -387,19 +442,22 @@ inline void try_boundary(const scene& s, const track& t, int k, where at, millis
   const bool good = ended == thrown || (ended == returned && s.what == kind::completes);
   if (ended == thrown) ++counts.thrown;
   if (ended == returned) ++counts.returned;
-  if (good) return;
+  if (good) return true;
   ++(ended ? counts.wrong : counts.hung);
-  if (!counts.first.empty()) return;
+  if (!counts.first.empty()) return true;
   counts.first = "after " + std::to_string(k) + " instructions" +
                  (at == where::before ? "" : ", in the kernel") + ": " +
                  (ended ? text_of(*ended) : "it sleeps on") +
                  (ended == returned ? ", where it must not" : "") + "; the handler has run " +
                  std::to_string(shared_board().handled.load()) + " times";
+  return true;
 }
 
-// Where there are more boundaries, as in a Debug build, some are left out, evenly.
-inline constexpr int most_boundaries = 1200;
-inline constexpr int most_waits = 200;  // injection::time waits at each
+// Where there are more boundaries, some are left out, evenly; none in a long run.
+inline int most_boundaries(const scene& s) {
+  if (std::getenv("SIGPP_LONG") != nullptr) return s.most_steps + 1;
+  return s.with == injection::time ? 150 : 300;  // time: it waits at each
+}
 
 inline count try_all(const scene& s, milliseconds patience = 5s, int enough = 1) {
   const sigset_t child_has_news = only(SIGCHLD);
@@ -409,14 +467,21 @@ inline count try_all(const scene& s, milliseconds patience = 5s, int enough = 1)
   CPU_SET(static_cast<unsigned>(sched_getcpu()), &here);
   sched_setaffinity(0, sizeof here, &here);
 
-  const track t = record(s);
+  const track t = record_usual(s);
+  const bool goes_on = t.blocks || static_cast<int>(t.places.size()) > s.most_steps;
+  if (goes_on != (s.what == kind::blocks) && s.with != injection::time) {
+    throw std::runtime_error(goes_on ? "it does not complete" : "it does not block");
+  }
   const int all = static_cast<int>(t.places.size());
-  const int most = support::trials(s.with == injection::time ? most_waits : most_boundaries);
-  const int stride = 1 + all / most;
+  const int stride = 1 + all / most_boundaries(s);
   count counts;
   counts.instructions = all - 1;
   const auto attempt = [&](int k, where at) {
-    if (counts.hung + counts.wrong < enough) try_boundary(s, t, k, at, patience, counts);
+    if (counts.hung + counts.wrong >= enough) return;
+    for (int tries = 0; tries < 3; ++tries) {
+      if (try_boundary(s, t, k, at, patience, counts)) return;
+    }
+    ++counts.missed;
   };
   for (const int k : t.entries) attempt(k, where::in_kernel);
   for (int k = 0; k < all; k += stride) attempt(k, where::before);
@@ -428,6 +493,7 @@ inline count try_all(const scene& s, milliseconds patience = 5s, int enough = 1)
       counts.hung, counts.wrong, counts.missed);
   testing::Test::RecordProperty("instructions", counts.instructions);
   testing::Test::RecordProperty("boundaries", counts.boundaries);
+  testing::Test::RecordProperty("missed", counts.missed);
   return counts;
 }
 
