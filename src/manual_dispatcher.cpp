@@ -1,5 +1,6 @@
 #include <sigpp/manual_dispatcher.hpp>
 
+#include <chrono>
 #include <mutex>
 
 #include "dispatcher_core.hpp"
@@ -46,9 +47,15 @@ int manual_dispatcher::native_handle() {
 }
 
 unsigned manual_dispatcher::dispatch() {
-  if (detail::is_deferred() || detail::delivery_ended()) return 0;
+  if (detail::delivery_ended()) return 0;
   detail::on_main_thread();  // in a child that nobody has told of
   detail::dispatcher_core& core = where_.core();
+  if (detail::is_deferred()) {  // a new edge, for those who wait for one
+    core.lower_descriptor();
+    if (core.has_something_to_run() || core.timers().earliest() <= std::chrono::steady_clock::now())
+      core.raise();
+    return 0;
+  }
   core.lower_descriptor();
   raise_again guard(core);
   unsigned ran = core.dispatch();

@@ -148,6 +148,7 @@ void after_fork_in_child() {
   registry::instance().after_fork_in_child();
   this_own_core = nullptr;
   process()->owner.store(getpid());
+  if (shared.grace.load() > 0) process()->grace_timer.store(platform::make_grace_timer());
   make_this_the_main_thread();
   if (thread_control* const control = known_control()) control->after_fork_in_child();
   after_fork_in_parent();

@@ -109,20 +109,13 @@ class detail::shutdown_state {
     process_state& process = *detail::process();
     process.asked.store(0);
     if (grace_ > nanoseconds::zero()) process.grace_timer.store(platform::make_grace_timer());
-    timers_process_ = getpid();
     shared.grace.store(grace_.count());
     shared.repeats.store(options.second_ends ? options.repeats.count() : -1);
     for (int n : signals) shared.asks[static_cast<std::size_t>(n)].store(1);
   }
 
+  // The second signal and the end of the grace still end it while the clean-ups run.
   ~shutdown_state() {
-    for (auto& each : shared.asks) each.store(0);
-    subscribed_.unsubscribe();
-    if (detail::process() != nullptr) {
-      wait_for_handlers_in_progress();  // they may be starting the timer
-      platform::delete_grace_timer(detail::process()->grace_timer.exchange(nullptr),
-                                   timers_process_ != getpid());
-    }
     while (!deferred_.empty()) {
       try {
         clean_up();
@@ -132,6 +125,12 @@ class detail::shutdown_state {
         std::cerr << "sigpp: a clean-up has thrown\n";
       }
     }
+    for (auto& each : shared.asks) each.store(0);
+    subscribed_.unsubscribe();
+    if (detail::process() == nullptr) return;
+    shared.grace.store(0);
+    wait_for_handlers_in_progress();  // they may be starting the timer
+    platform::delete_grace_timer(detail::process()->grace_timer.exchange(nullptr));
   }
   shutdown_state(const shutdown_state&) = delete;
   shutdown_state& operator=(const shutdown_state&) = delete;
@@ -183,7 +182,6 @@ class detail::shutdown_state {
   std::mutex mutex_;  // guards the next two
   std::optional<signal_info> cause_;
   std::vector<std::function<void()>> deferred_;
-  pid_t timers_process_ = 0;
   grace_thread watchdog_;
   subscription subscribed_;
 };
@@ -216,6 +214,8 @@ bool shutdown_source::wait_until(std::chrono::steady_clock::time_point deadline)
   }
   return requested();
 }
+
+void shutdown_source::clean_up() { state_->clean_up(); }
 
 void shutdown_source::defer(std::function<void()> f) { state_->defer(std::move(f)); }
 

@@ -79,14 +79,16 @@ class shutdown_source {
   }
   SIGPP_EXPORT bool wait_until(std::chrono::steady_clock::time_point deadline);
 
-  /// `f` is called by finish(), or by the destructor: the last one given first. Threads: any.
+  /// `f` is called by clean_up(), finish(), or the destructor: the last one given first. Threads:
+  /// any.
   SIGPP_EXPORT void defer(std::function<void()> f);
-
   /// Calls what defer() was given. What one throws passes, and the rest is left for the next call;
-  /// the destructor writes it to standard error and goes on. Returns an exit status: 0, or, if a
-  /// signal has asked, 128 + its number; and then the process, once it ends with its clean-up, dies
-  /// **by that signal**, so that shells and supervisors see the truth. `return 0` instead if yours
-  /// wants success.
+  /// the destructor writes it to standard error and goes on.
+  SIGPP_EXPORT void clean_up();
+
+  /// clean_up(), and returns an exit status: 0, or, if a signal has asked, 128 + its number; and
+  /// then the process, once it ends with its clean-up, dies **by that signal**, so that shells and
+  /// supervisors see the truth. If yours wants success: `clean_up(); return 0;`.
   SIGPP_EXPORT int finish();
 
  private:

@@ -60,10 +60,9 @@ int wait_for_signal(const sigset_t& wanted, const sigset_t& caught, const sigset
                     std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info);
 
 /// A timer for in_handler::os::start_grace(), whose end any thread of the process hears; nullptr
-/// where there is none. Not inherited by a forked child.
+/// where there is none. A forked child makes its own.
 void* make_grace_timer() noexcept;
-/// `inherited`: by a forked child.
-void delete_grace_timer(void* timer, bool inherited) noexcept;
+void delete_grace_timer(void* timer) noexcept;
 
 /// Takes a pending signal of `wanted`, all of which are blocked: true. false: there is none, or the
 /// system cannot.

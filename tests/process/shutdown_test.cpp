@@ -302,6 +302,51 @@ TEST(shutdown_source, refuses_nonsense) {
   const shutdown_source fine;
 }
 
+TEST(shutdown_source, the_second_signal_ends_a_clean_up_that_hangs) {
+  for (const bool by_the_destructor : {false, true}) {
+    EXPECT_EQ(describe_status(status_of([&] {
+                shutdown_source shutdown({.repeats = 0s});
+                shutdown.defer([] {
+                  ::raise(SIGTERM);  // the second one
+                  _exit(1);
+                });
+                ::raise(SIGINT);
+                shutdown.wait();
+                if (!by_the_destructor) shutdown.clean_up();
+                return 0;
+              })),
+              killed_by(SIGTERM));
+  }
+}
+
+TEST(shutdown_source, a_signal_does_not_cut_a_clean_up_short) {
+  EXPECT_EQ(describe_status(status_of([] {
+              bool done = false;
+              {
+                shutdown_source shutdown;
+                shutdown.defer([&] {
+                  ::raise(SIGTERM);  // the first one
+                  done = true;
+                });
+              }
+              return done ? 5 : 1;
+            })),
+            killed_by(SIGTERM));  // then it is sent again, as nobody has had it
+}
+
+TEST(shutdown_source, a_forked_childs_grace_needs_no_safe_point) {
+#if defined(SIGPP_TEST_POSIX_PLATFORM)
+  GTEST_SKIP() << "there it begins at the safe point";
+#endif
+  const shutdown_source shutdown({.grace = 20ms});
+  EXPECT_EQ(describe_status(status_of([&] {
+              ::raise(SIGTERM);
+              hang();
+              return 0;
+            })),
+            killed_by(SIGTERM));
+}
+
 TEST(shutdown_source, goes_on_in_a_forked_child) {
   shutdown_source shutdown({.grace = 20ms, .repeats = 0s});
   EXPECT_EQ(describe_status(status_of([&] {

@@ -34,9 +34,9 @@ void* make_timer(int notify, const char& mark) noexcept {
 
 void* make_grace_timer() noexcept { return make_timer(SIGEV_SIGNAL, in_handler::os::grace_mark); }
 
-void delete_grace_timer(void* timer, bool inherited) noexcept {
+void delete_grace_timer(void* timer) noexcept {
   auto* const made = static_cast<timer_t*>(timer);
-  if (made != nullptr && !inherited) timer_delete(*made);
+  if (made != nullptr) timer_delete(*made);
   delete made;
 }
 

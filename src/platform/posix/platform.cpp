@@ -63,7 +63,7 @@ bool make_pipe(int (&ends)[2]) noexcept {
 bool take_pending(const sigset_t&, siginfo_t&) noexcept { return false; }
 
 void* make_grace_timer() noexcept { return nullptr; }
-void delete_grace_timer(void*, bool) noexcept {}
+void delete_grace_timer(void*) noexcept {}
 
 doorbell_descriptor make_doorbell_descriptor() {
   int ends[2];
