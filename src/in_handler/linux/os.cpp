@@ -11,6 +11,10 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstddef>
+
+// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): the sanitizer's name
+extern "C" [[gnu::weak]] void __msan_unpoison(const volatile void*, std::size_t);
 
 namespace sigpp::inline v1::in_handler::os {
 
@@ -107,6 +111,12 @@ const void* program_counter(const void* context) noexcept {
   static_cast<void>(machine);
   return nullptr;
 #endif
+}
+
+void vouch_for_stack(const void* frame) noexcept {
+  constexpr std::size_t more_than_is_used = 16 * 1024;
+  if (&__msan_unpoison == nullptr) return;
+  __msan_unpoison(static_cast<const char*>(frame) - more_than_is_used, more_than_is_used);
 }
 
 bool leave_call(void* context) noexcept {
