@@ -239,7 +239,11 @@ void results_of_signals() {
   sigpp::pthread_sigmask(SIG_BLOCK, {SIGUSR1});
   ::raise(SIGUSR1);
   const auto taken = sigpp::sigwaitinfo({SIGUSR1});
+#ifdef SIGPP_TEST_POSIX_PLATFORM  // where the number is all that is known
+  expect(taken.number() == SIGUSR1, "sigwaitinfo");
+#else
   expect(taken.number() == SIGUSR1 && taken.pid() == ::getpid(), "sigwaitinfo");
+#endif
   expect(!sigpp::sigtimedwait({SIGUSR1}, 1ms), "sigtimedwait");
   sigpp::pthread_sigmask(SIG_UNBLOCK, {SIGUSR1});
 
@@ -303,7 +307,10 @@ void deadlines() {
   sigpp::mutex mutex;
   sigpp::condition_variable never;
   std::unique_lock lock(mutex);
-  expect(is_ended_by_a_deadline([&] { never.wait(lock); }), "and a wait");
+  expect(is_ended_by_a_deadline([&] {
+           for (;;) never.wait(lock);  // it may return for no reason
+         }),
+         "and a wait");
   expect(is_ended_by_a_deadline([] { sigpp::sigwait({SIGUSR1}); }), "and a sigwait");
   expect(is_ended_by_a_deadline([] { sigpp::sleep_for(1h); }), "and a sleep");
 }
