@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <system_error>
@@ -171,7 +170,7 @@ class registry {
   std::condition_variable call_ended_;
   std::array<entry, in_handler::mailbox::signals> table_;
   std::atomic<std::uint64_t> last_id_{slot_id};
-  std::list<struct sigaction> kept_;      // what shared.previous points to; it only grows
+  std::deque<struct sigaction> kept_;     // what shared.previous points to; it only grows
   std::deque<in_handler::route> routes_;  // what shared.routes links; it only grows
   std::deque<dispatcher_core> cores_;     // of threads; never freed, used again
   std::vector<dispatcher_core*> adopted_;

@@ -1,6 +1,7 @@
 // Reading and writing a descriptor by iostreams, or line by line, with safe points.
 #pragma once
 
+#include <cstddef>
 #include <streambuf>
 #include <string>
 #include <vector>
@@ -37,6 +38,7 @@ class SIGPP_EXPORT fdbuf : public std::streambuf {
  private:
   friend bool getline(fdbuf& from, std::string& line, char end);
   bool fill();
+  void set_put(char* begin, std::size_t length);
   void flush();
 
   int fd_;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <string>
 
 #include "blocking/until_done.hpp"
@@ -60,6 +61,10 @@ siginfo_t waitid(idtype_t type, id_t id, int options) {
 }
 
 child_status waitpid(pid_t pid, int options, std::error_code& error) {
+  if (pid == INT_MIN) {  // there is no -pid; Linux says the same
+    error = std::make_error_code(std::errc::no_such_process);
+    return {.pid = -1, .status = 0};
+  }
   idtype_t type = P_PID;
   id_t id = 0;
   if (pid == -1) {

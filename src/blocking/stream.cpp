@@ -1,6 +1,7 @@
 #include <sigpp/stream.hpp>
 
 #include <algorithm>
+#include <climits>
 #include <cstring>
 #include <span>
 #include <string_view>
@@ -14,7 +15,7 @@ namespace {
 constexpr std::size_t chunk = 4096;
 }
 
-fdbuf::fdbuf(int fd) : fd_(fd), out_(chunk) { setp(out_.data(), out_.data() + out_.size()); }
+fdbuf::fdbuf(int fd) : fd_(fd), out_(chunk) { set_put(out_.data(), 0); }
 
 fdbuf::~fdbuf() {
   const shield no_safe_point;
@@ -41,14 +42,20 @@ fdbuf::int_type fdbuf::underflow() {
   return traits_type::to_int_type(*gptr());
 }
 
+// What is to be written begins there, and is so long.
+void fdbuf::set_put(char* begin, std::size_t length) {
+  setp(begin, out_.data() + out_.size());
+  for (; length > INT_MAX; length -= INT_MAX) pbump(INT_MAX);
+  pbump(static_cast<int>(length));
+}
+
 void fdbuf::flush() {
   while (pptr() != pbase()) {
     const auto left = static_cast<std::size_t>(pptr() - pbase());
     const std::size_t written = write(fd_, std::string_view(pbase(), left));
-    std::memmove(pbase(), pbase() + written, left - written);
-    setp(out_.data(), out_.data() + out_.size());
-    pbump(static_cast<int>(left - written));
+    set_put(pbase() + written, left - written);
   }
+  set_put(out_.data(), 0);
 }
 
 fdbuf::int_type fdbuf::overflow(int_type c) {
@@ -63,10 +70,11 @@ fdbuf::int_type fdbuf::overflow(int_type c) {
 std::streamsize fdbuf::xsputn(const char* text, std::streamsize length) {
   const auto used = static_cast<std::size_t>(pptr() - pbase());
   const auto more = static_cast<std::size_t>(length);
+  std::memmove(out_.data(), pbase(), used);
+  set_put(out_.data(), used);
   if (used + more > out_.size()) out_.resize(used + more);
   std::memcpy(out_.data() + used, text, more);
-  setp(out_.data(), out_.data() + out_.size());
-  pbump(static_cast<int>(used + more));
+  set_put(out_.data(), used + more);
   if (used + more >= chunk) flush();
   return length;
 }
@@ -84,14 +92,14 @@ bool getline(fdbuf& from, std::string& line, char end) {
     const std::size_t at = rest.find(end, searched);
     if (at != std::string_view::npos) {
       line.assign(rest.substr(0, at));
-      from.gbump(static_cast<int>(at + 1));
+      from.setg(from.eback(), from.gptr() + at + 1, from.egptr());  // gbump() takes an int
       return true;
     }
     searched = unread;
     if (from.fill()) continue;
     if (unread == 0) return false;
     line.assign(from.gptr(), unread);
-    from.gbump(static_cast<int>(unread));
+    from.setg(from.eback(), from.egptr(), from.egptr());
     return true;
   }
 }

@@ -485,6 +485,7 @@ void let_the_ring_in() noexcept {
 }
 
 extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noexcept {
+  os::vouch_for_stack(__builtin_frame_address(0));
   const int saved_errno = errno;  // errno in handlers: POSIX.1-2017 2.4.3, "shall be restored"
   // Set before the first sigaction that names this function; never reset.
   process_state& process = *shared.process.load(std::memory_order_acquire);

@@ -39,6 +39,10 @@ const void* program_counter(const void* context) noexcept;
 /// the exit. false: it is elsewhere, in a handler of other code that has interrupted sigpp_call().
 bool leave_call(void* context) noexcept;
 
+/// MemorySanitizer, if the program is built with it, shall take the handler's stack, below `frame`,
+/// for initialised: it does not see what is written there, and its wrappers of C functions look.
+void vouch_for_stack(const void* frame) noexcept;
+
 /// Marks the timers whose expiry is a ring: their value.
 extern const char timer_mark;
 

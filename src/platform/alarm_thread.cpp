@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <new>
@@ -27,10 +28,15 @@ struct alarms {
   bool started = false;
 };
 
+constinit std::atomic<alarms*> made{nullptr};
+
 // Never destroyed: the thread uses it until the process ends.
 alarms& all() {
-  static auto* const one = new alarms;
-  return *one;
+  static alarms& one = []() -> alarms& {
+    made = new alarms;
+    return *made;
+  }();
+  return one;
 }
 
 }  // namespace
@@ -96,11 +102,12 @@ void alarm_thread::entry::disarm() noexcept {
 }
 
 void alarm_thread::forget() noexcept {
-  alarms& a = all();
-  new (&a.mutex) std::mutex();
-  new (&a.changed) std::condition_variable();
-  new (&a.entries) std::vector<entry*>();
-  a.started = false;
+  alarms* const a = made;
+  if (a == nullptr) return;
+  new (&a->mutex) std::mutex();
+  new (&a->changed) std::condition_variable();
+  new (&a->entries) std::vector<entry*>();
+  a->started = false;
 }
 
 }  // namespace sigpp::inline v1::platform

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <ctime>
+#include <optional>
 
 #include "platform/alarm_thread.hpp"
 
@@ -25,7 +27,7 @@ class thread_timer {
   void forget() noexcept;
 
  private:
-  void* system_timer_ = nullptr;
+  std::optional<timer_t> system_timer_;
   bool made_ = false;
   int process_ = 0;               // whose the system's timer is: a child has none of its parent's
   alarm_thread::entry fallback_;  // where the system has no such timer, or no room for one

@@ -182,6 +182,8 @@ TEST(blocking_errors, are_the_systems) {
                                {"waitpid"});
   support::expect_system_error([&] { sigpp::waitpid(-1, 0x4000); }, std::errc::invalid_argument,
                                {"waitpid"});
+  support::expect_system_error([&] { sigpp::waitpid(INT_MIN); }, std::errc::no_such_process,
+                               {"waitpid"});
   support::expect_system_error([&] { sigpp::open("/nowhere/at/all", O_RDONLY); },
                                std::errc::no_such_file_or_directory, {"open", "/nowhere/at/all"});
   support::expect_system_error([&] { sigpp::select(FD_SETSIZE + 1, nullptr, nullptr, nullptr); },

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstddef>
+#include <cstdlib>
 #include <iostream>
 #include <string>
 #include <thread>
@@ -39,6 +41,30 @@ TEST(getline, lines_of_any_length_and_a_last_one_without_end) {
     EXPECT_EQ(line, wanted);
   }
   EXPECT_FALSE(getline(buffer, line));
+}
+
+// Longer than an int can tell: the line, what is written at once, and what is left of it.
+TEST(getline, lines_of_more_than_2_gib) {
+  if (std::getenv("SIGPP_LONG") == nullptr) GTEST_SKIP() << "it takes 8 GiB of memory";
+  const pipe_ends p;
+  const std::size_t length = (std::size_t{1} << 31) + 10;
+  std::thread writer([&] {
+    sigpp::fdbuf buffer(p.out);
+    const std::string text = std::string(length, 'm') + "\nlast";
+    EXPECT_EQ(buffer.sputn(text.data(), static_cast<std::streamsize>(text.size())),
+              static_cast<std::streamsize>(text.size()));
+    EXPECT_EQ(buffer.pubsync(), 0);
+    ::close(p.out);
+  });
+  sigpp::fdbuf buffer(p.in);
+  std::string line;
+  EXPECT_TRUE(getline(buffer, line));
+  EXPECT_EQ(line.size(), length);
+  EXPECT_EQ(line.find_first_not_of('m'), std::string::npos);
+  EXPECT_TRUE(getline(buffer, line));
+  EXPECT_EQ(line, "last");
+  EXPECT_FALSE(getline(buffer, line));
+  writer.join();
 }
 
 TEST(getline, an_exception_keeps_what_has_come_of_the_line) {

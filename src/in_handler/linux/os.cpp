@@ -11,6 +11,10 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstddef>
+
+// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): the sanitizer's name
+extern "C" [[gnu::weak]] void __msan_unpoison(const volatile void*, std::size_t);
 
 // NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): the C library's name
 extern "C" [[gnu::weak]] int __sigaction(int, const struct sigaction*, struct sigaction*) noexcept;
@@ -110,6 +114,12 @@ const void* program_counter(const void* context) noexcept {
   static_cast<void>(machine);
   return nullptr;
 #endif
+}
+
+void vouch_for_stack(const void* frame) noexcept {
+  constexpr std::size_t more_than_is_used = 16 * 1024;
+  if (&__msan_unpoison == nullptr) return;
+  __msan_unpoison(static_cast<const char*>(frame) - more_than_is_used, more_than_is_used);
 }
 
 bool leave_call(void* context) noexcept {

@@ -53,6 +53,8 @@ const char grace_mark = 0;
 
 void start_grace(void*, std::int64_t) noexcept {}  // there is no such timer: see shutdown.cpp
 
+void vouch_for_stack(const void*) noexcept {}
+
 bool leave_call(void*) noexcept { return true; }  // there is no such call here
 
 sigset_t& interrupted_mask(void* context) noexcept {

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <ctime>
 #include <new>
-#include <utility>
 
 namespace sigpp::inline v1::platform {
 
@@ -17,22 +16,26 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-void* make_timer(int notify, const char& mark) noexcept {
+std::optional<timer_t> make_timer(int notify, const char& mark) noexcept {
   sigevent event{};
   event.sigev_notify = notify;
   event.sigev_signo = SIGPP_DOORBELL_SIGNAL;
   event.sigev_value.sival_ptr = const_cast<char*>(&mark);
   event._sigev_un._tid = static_cast<pid_t>(syscall(SYS_gettid));
   timer_t made{};
-  if (timer_create(CLOCK_MONOTONIC, &event, &made) != 0) return nullptr;
-  auto* const kept = new (std::nothrow) timer_t(made);
-  if (kept == nullptr) timer_delete(made);
-  return kept;
+  if (timer_create(CLOCK_MONOTONIC, &event, &made) != 0) return std::nullopt;
+  return made;
 }
 
 }  // namespace
 
-void* make_grace_timer() noexcept { return make_timer(SIGEV_SIGNAL, in_handler::os::grace_mark); }
+void* make_grace_timer() noexcept {
+  const auto made = make_timer(SIGEV_SIGNAL, in_handler::os::grace_mark);
+  if (!made) return nullptr;
+  auto* const kept = new (std::nothrow) timer_t(*made);
+  if (kept == nullptr) timer_delete(*made);
+  return kept;
+}
 
 void delete_grace_timer(void* timer) noexcept {
   auto* const made = static_cast<timer_t*>(timer);
@@ -42,30 +45,27 @@ void delete_grace_timer(void* timer) noexcept {
 
 void thread_timer::end() noexcept {
   fallback_.disarm();
-  if (auto* const timer = static_cast<timer_t*>(std::exchange(system_timer_, nullptr))) {
-    if (process_ == getpid()) timer_delete(*timer);
-    delete timer;
-  }
+  if (system_timer_ && process_ == getpid()) timer_delete(*system_timer_);
+  system_timer_.reset();
 }
 
 void thread_timer::arm(std::chrono::steady_clock::time_point deadline) {
   if (!made_) {
     system_timer_ = make_timer(SIGEV_THREAD_ID, in_handler::os::timer_mark);
-    // nullptr, by EAGAIN: RLIMIT_SIGPENDING
+    // None, by EAGAIN: RLIMIT_SIGPENDING
     made_ = true;
     process_ = getpid();
   }
-  if (system_timer_ == nullptr) return fallback_.arm(deadline);
+  if (!system_timer_) return fallback_.arm(deadline);
   const auto at = std::max(deadline.time_since_epoch(), nanoseconds(1)).count();  // 0 would disarm
   itimerspec spec{};
   spec.it_value.tv_sec = static_cast<time_t>(at / 1'000'000'000);
   spec.it_value.tv_nsec = static_cast<long>(at % 1'000'000'000);
-  timer_settime(*static_cast<timer_t*>(system_timer_), TIMER_ABSTIME, &spec, nullptr);
+  timer_settime(*system_timer_, TIMER_ABSTIME, &spec, nullptr);
 }
 
 void thread_timer::forget() noexcept {
-  delete static_cast<timer_t*>(system_timer_);
-  system_timer_ = nullptr;
+  system_timer_.reset();
   made_ = false;
   new (&fallback_) alarm_thread::entry();
 }
