@@ -45,8 +45,11 @@ class crew {
   std::vector<std::thread> all_;
 };
 
-// What a sender process does until its parent is gone or tells it to end.
-[[noreturn]] void flood(int told_to_end, unsigned seed) {
+// What a sender process does between the ends of two pipes.
+[[noreturn]] void flood(int told_to_begin, int told_to_end, unsigned seed) {
+  char none = 0;
+  while (::read(told_to_begin, &none, 1) < 0) {
+  }
   pollfd end{.fd = told_to_end, .events = POLLIN, .revents = 0};
   for (unsigned i = seed; ::poll(&end, 1, 0) == 0; ++i) {
     const int signum = i % 3 == 0 ? SIGUSR1 : i % 3 == 1 ? SIGRTMIN + 1 : SIGRTMIN + 2;
@@ -56,14 +59,17 @@ class crew {
 }
 
 TEST(soak, everything_at_once) {
+  int begin[2];
   int end[2];
+  ASSERT_EQ(::pipe(begin), 0);
   ASSERT_EQ(::pipe(end), 0);
   std::vector<pid_t> senders;
   for (unsigned seed = 0; seed < 3; ++seed) {
     const pid_t child = ::fork();
     if (child == 0) {
+      ::close(begin[1]);
       ::close(end[1]);
-      flood(end[0], seed);
+      flood(begin[0], end[0], seed);
     }
     senders.push_back(child);
   }
@@ -140,6 +146,7 @@ TEST(soak, everything_at_once) {
     while (sigpp::read(ends[0], std::span(&byte, 1)) == 1) ++read;
   });
 
+  ::close(begin[1]);
   const auto length = std::getenv("SIGPP_LONG") != nullptr ? 600s : 3s;
   const auto until = std::chrono::steady_clock::now() + length;
   while (std::chrono::steady_clock::now() < until) sigpp::sleep_for(200us);
