@@ -147,6 +147,35 @@ TEST(room, queued_signals_that_other_threads_take_all_come) {
   }
 }
 
+// What nobody can see: the kernel keeps one standard signal while it is pending, whoever sends it,
+// and one real-time signal of `kill` when there is no room in its queue.
+TEST(room, what_the_kernel_merges_is_one_call) {
+  const sigpp::signal_set both{SIGUSR1, SIGRTMIN};
+  std::vector<sigpp::signal_info> got;
+  for (const int signum : {SIGUSR1, SIGRTMIN}) {
+    sigpp::signal(signum, [&](const sigpp::signal_info& info) { got.push_back(info); });
+  }
+  {
+    const sigpp::signal_mask blocked(both);
+    for (int i = 0; i < 5; ++i) ::sigqueue(getpid(), SIGUSR1, sigval{.sival_int = i});
+  }
+  sigpp::check();
+  ASSERT_EQ(got.size(), 1U);
+  EXPECT_EQ(got[0].merged(), 0U);
+  got.clear();
+  {
+    const sigpp::signal_mask blocked(both);
+    const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+    ASSERT_EQ(::setrlimit(RLIMIT_SIGPENDING, &none), 0);
+    EXPECT_EQ(::sigqueue(getpid(), SIGRTMIN, sigval{}), -1);
+    EXPECT_EQ(errno, EAGAIN);
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(::kill(getpid(), SIGRTMIN), 0);
+  }
+  sigpp::check();
+  ASSERT_EQ(got.size(), 1U);
+  EXPECT_EQ(got[0].pid(), std::nullopt);
+}
+
 TEST(room, signals_that_wait_for_their_own_handler_merge_or_wait_too) {
   int calls = 0;
   std::uint64_t stood_for = 0;

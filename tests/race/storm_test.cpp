@@ -97,7 +97,7 @@ std::thread until(const std::atomic<bool>& stop, const std::function<void()>& f)
 
 TEST(storm, every_queued_value_is_seen_once_by_everybody) {
   const int signum = SIGRTMIN + 1;
-  storm senders_of_values(signum, support::trials(250'000) / 2);
+  storm senders_of_values(signum, support::trials(250'000));
   const int total = senders_of_values.total();
   ledger handler(total);
   ledger reader(total);
@@ -157,7 +157,7 @@ TEST(storm, every_queued_value_is_seen_once_by_everybody) {
 
 TEST(storm, exclusive_ones_come_in_the_order_of_the_kernel) {
   const int signum = SIGRTMIN + 1;
-  const int each = support::trials(250'000) / 2;
+  const int each = support::trials(250'000);
   storm senders_of_values(signum, each);
   const sigpp::background here;
   std::vector<int> next(senders);
