@@ -417,9 +417,9 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
   const bool back = !stored || given_up;
   bool kept = false;
   if (queued && crowded) {
-    const bool held = hold_back(process, context, back ? &info : nullptr);
-    if (held) counts.held_back.fetch_add(1, std::memory_order_relaxed);
-    kept = held && back;
+    const bool holds = hold_back(process, context, back ? &info : nullptr);
+    if (holds) counts.held_back.fetch_add(1, std::memory_order_relaxed);
+    kept = holds && back;
   }
   for (route* at = first; at != nullptr; at = at->next.load(std::memory_order_acquire)) {
     station* const to = at->to.load(std::memory_order_acquire);
