@@ -15,14 +15,12 @@
 #include <sigpp/thread.hpp>
 
 #include "mask.hpp"
+#include "process.hpp"
 #include "registry.hpp"
 
 namespace sigpp::inline v1 {
 
 namespace {
-
-// Not a function's parameter: whoever throws it is a request of ours.
-class end_of_the_background {};
 
 void report_and_terminate(const std::exception_ptr& what) {
   try {
@@ -39,13 +37,13 @@ void report_and_terminate(const std::exception_ptr& what) {
 
 class detail::background_thread {
  public:
-  explicit background_thread(background_options options)
-      : on_error_(options.on_error ? std::move(options.on_error) : report_and_terminate),
-        process_(getpid()) {
+  explicit background_thread(background_options options) : process_(getpid()) {
+    if (options.on_error) loop_->on_error = std::move(options.on_error);
     std::promise<sigpp::dispatcher> ready;
     auto made = ready.get_future();
     {
-      const all_blocked guard;  // inherited by the thread
+      all_blocked guard;  // inherited by the thread
+      loop_->programs_mask = guard.program_mask();
       thread_ = std::thread([this, &ready] { run(ready); });
     }
     try {
@@ -63,7 +61,7 @@ class detail::background_thread {
       new (&thread_) std::thread();
       return;
     }
-    interrupt(handle_, [] { throw end_of_the_background{}; });
+    interrupt(handle_, [loop = loop_] { loop->over = true; });
     if (thread_.get_id() == std::this_thread::get_id()) {  // a handler has called exit
       thread_.detach();
     } else {
@@ -73,10 +71,13 @@ class detail::background_thread {
   background_thread(const background_thread&) = delete;
   background_thread& operator=(const background_thread&) = delete;
 
+  [[nodiscard]] bool is_alive() const noexcept { return process_ == getpid(); }
   [[nodiscard]] const sigpp::dispatcher& where() const noexcept { return *where_; }
 
  private:
   void run(std::promise<sigpp::dispatcher>& ready) noexcept {
+    const auto loop = loop_;  // a handler may destroy the object
+    mask_after_fork_here(loop->programs_mask);
     try {
       handle_ = this_thread::handle();
       ready.set_value(this_thread::dispatcher());
@@ -84,30 +85,33 @@ class detail::background_thread {
       ready.set_exception(std::current_exception());
       return;
     }
-    for (;;) {
+    while (!loop->over) {
       try {
         pause();
-      } catch (const end_of_the_background&) {
-        return;
       } catch (...) {
-        on_error_(std::current_exception());
+        loop->on_error(std::current_exception());
       }
     }
   }
 
-  std::function<void(std::exception_ptr)> on_error_;
+  struct loop_state {
+    std::function<void(std::exception_ptr)> on_error = report_and_terminate;
+    bool over = false;  // touched by the thread alone
+    sigset_t programs_mask;
+  };
+  std::shared_ptr<loop_state> loop_ = std::make_shared<loop_state>();
   pid_t process_;
   thread_handle handle_;
   std::optional<sigpp::dispatcher> where_;
   std::thread thread_;
 };
 
-namespace {
-
-std::mutex& making() {
+std::mutex& detail::background_mutex() {
   static auto* const one = new std::mutex;  // never destroyed: statics use it at the end
   return *one;
 }
+
+namespace {
 std::weak_ptr<detail::background_thread>& there_is() {
   static auto* const one = new std::weak_ptr<detail::background_thread>;
   return *one;
@@ -116,9 +120,9 @@ std::weak_ptr<detail::background_thread>& there_is() {
 }  // namespace
 
 background::background(background_options options) {
-  const std::lock_guard lock(making());
+  const std::lock_guard lock(detail::background_mutex());
   thread_ = there_is().lock();
-  if (thread_ != nullptr) return;
+  if (thread_ != nullptr && thread_->is_alive()) return;
   thread_ = std::make_shared<detail::background_thread>(std::move(options));
   there_is() = thread_;
 }

@@ -20,7 +20,6 @@ constinit std::atomic<int> by_signal{0};
 // destructor of the program's statics. Only then may the process die by the signal.
 [[gnu::destructor(101)]] void die_if_asked() {
   if (who_dies.load() != getpid()) return;
-  std::fflush(nullptr);  // exit would have done it after this function
   const int signum = by_signal.load();
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
@@ -29,6 +28,10 @@ constinit std::atomic<int> by_signal{0};
   sigemptyset(&one);
   sigaddset(&one, signum);
   pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
+  // exit would have done it after this function. Another thread that reads or writes may hold a
+  // lock for ever: then it dies all the same.
+  platform::kill_later(signum);
+  std::fflush(nullptr);
   ::kill(getpid(), signum);
   _exit(128 + signum);  // process 1 is not killed by a default action
 }

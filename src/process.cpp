@@ -116,12 +116,16 @@ struct own_core_end {
 // --- fork ---------------------------------------------------------------------------------------
 
 constinit std::mutex waiting_for_handlers;
+// Of a thread of sigpp's, which blocks every signal.
+constinit thread_local const sigset_t* mask_after_fork = nullptr;
 // Of the forking thread, where the kernel does not wipe our pages.
 constinit std::optional<all_blocked> fork_guard{};
 
 // The locks, so that the child finds the tables whole. Where the kernel does not wipe our pages no
 // signal may come in the child before we have.
 void before_fork() {
+  background_mutex().lock();
+  shutdown_mutex().lock();
   waiting_for_handlers.lock();
   registry::instance().mutex().lock();
   registry::instance().lock_timers();
@@ -133,6 +137,8 @@ void after_fork_in_parent() {
   registry::instance().unlock_timers();
   registry::instance().mutex().unlock();
   waiting_for_handlers.unlock();
+  shutdown_mutex().unlock();
+  background_mutex().unlock();
 }
 
 void after_fork_in_child() {
@@ -152,6 +158,8 @@ void after_fork_in_child() {
   make_this_the_main_thread();
   if (thread_control* const control = known_control()) control->after_fork_in_child();
   after_fork_in_parent();
+  if (mask_after_fork != nullptr) pthread_sigmask(SIG_SETMASK, mask_after_fork, nullptr);
+  mask_after_fork = nullptr;
 }
 
 dispatcher_core* the_main_core = nullptr;
@@ -282,6 +290,8 @@ void outlive_handlers() {
   thread_local const after_the_handlers guard;
   static_cast<void>(guard);
 }
+
+void mask_after_fork_here(const sigset_t& mask) noexcept { mask_after_fork = &mask; }
 
 bool delivery_ended() noexcept { return ended.load(std::memory_order_relaxed); }
 

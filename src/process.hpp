@@ -1,6 +1,10 @@
 // The life of the process and its threads as far as signals go: first use, fork, ends.
 #pragma once
 
+#include <signal.h>
+
+#include <mutex>
+
 #include "dispatcher_core.hpp"
 #include "in_handler/delivery.hpp"
 
@@ -41,12 +45,19 @@ void let_the_doorbell_in() noexcept;
 /// Rings, and the timer's signal, are heard from now on. Throws what registry::prepare() does.
 void prepare_this_thread();
 
+/// Held over fork(), as the registry's: of the making of a background, and of the shutdown_source.
+std::mutex& background_mutex();
+std::mutex& shutdown_mutex();
+
 /// Waits until every signal handler that is running now has returned; those that begin meanwhile
 /// see all that was changed before.
 void wait_for_handlers_in_progress();
 
 /// The calling thread's word stays until the handlers that may be looking at it have returned.
 void outlive_handlers();
+
+/// A child that this thread forks gets the mask; it stays where it is until then.
+void mask_after_fork_here(const sigset_t& mask) noexcept;
 
 /// exit has begun: nothing is dispatched any more.
 bool delivery_ended() noexcept;

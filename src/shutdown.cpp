@@ -93,6 +93,11 @@ class grace_thread {
 
 }  // namespace
 
+std::mutex& detail::shutdown_mutex() {
+  static auto* const one = new std::mutex;  // never destroyed
+  return *one;
+}
+
 class detail::shutdown_state {
  public:
   explicit shutdown_state(shutdown_options options) : grace_(options.grace) {
@@ -104,14 +109,19 @@ class detail::shutdown_state {
     if (signals.empty()) return;
     const dispatcher where =
         options.where ? *options.where : dispatcher(all.slots_are_called_at().token());
-    subscribed_ = subscribe(
-        signals, [this](const signal_info& info) { asked(info); }, where);
     process_state& process = *detail::process();
     process.asked.store(0);
     if (grace_ > nanoseconds::zero()) process.grace_timer.store(platform::make_grace_timer());
     shared.grace.store(grace_.count());
     shared.repeats.store(options.second_ends ? options.repeats.count() : -1);
     for (int n : signals) shared.asks[static_cast<std::size_t>(n)].store(1);
+    try {  // the last: the first signal finds all this
+      subscribed_ = subscribe(
+          signals, [this](const signal_info& info) { asked(info); }, where);
+    } catch (...) {
+      stop_listening();
+      throw;
+    }
   }
 
   // The second signal and the end of the grace still end it while the clean-ups run.
@@ -125,12 +135,7 @@ class detail::shutdown_state {
         std::cerr << "sigpp: a clean-up has thrown\n";
       }
     }
-    for (auto& each : shared.asks) each.store(0);
-    subscribed_.unsubscribe();
-    if (detail::process() == nullptr) return;
-    shared.grace.store(0);
-    wait_for_handlers_in_progress();  // they may be starting the timer
-    platform::delete_grace_timer(detail::process()->grace_timer.exchange(nullptr));
+    stop_listening();
   }
   shutdown_state(const shutdown_state&) = delete;
   shutdown_state& operator=(const shutdown_state&) = delete;
@@ -138,12 +143,12 @@ class detail::shutdown_state {
   [[nodiscard]] std::stop_source& source() noexcept { return source_; }
 
   std::optional<signal_info> cause() {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(shutdown_mutex());
     return cause_;
   }
 
   void defer(std::function<void()> f) {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(shutdown_mutex());
     deferred_.push_back(std::move(f));
   }
 
@@ -151,7 +156,7 @@ class detail::shutdown_state {
     for (;;) {
       std::function<void()> next;
       {
-        const std::lock_guard lock(mutex_);
+        const std::lock_guard lock(shutdown_mutex());
         if (deferred_.empty()) return;
         next = std::move(deferred_.back());
         deferred_.pop_back();
@@ -162,11 +167,21 @@ class detail::shutdown_state {
 
  private:
   using process_state = in_handler::process_state;
+
+  void stop_listening() noexcept {
+    for (auto& each : shared.asks) each.store(0);
+    subscribed_.unsubscribe();
+    if (process() == nullptr) return;
+    shared.grace.store(0);
+    wait_for_handlers_in_progress();  // they may be starting the timer
+    platform::delete_grace_timer(process()->grace_timer.exchange(nullptr));
+  }
+
   static constexpr auto& shared = in_handler::shared;
 
   void asked(const signal_info& info) {
     {
-      const std::lock_guard lock(mutex_);
+      const std::lock_guard lock(shutdown_mutex());
       if (source_.stop_requested()) return;
       if (!cause_) cause_ = info;
     }
@@ -179,8 +194,7 @@ class detail::shutdown_state {
   only_one this_one_;
   nanoseconds grace_;
   std::stop_source source_;
-  std::mutex mutex_;  // guards the next two
-  std::optional<signal_info> cause_;
+  std::optional<signal_info> cause_;  // guarded by shutdown_mutex(), as the next
   std::vector<std::function<void()>> deferred_;
   grace_thread watchdog_;
   subscription subscribed_;

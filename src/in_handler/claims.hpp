@@ -34,9 +34,15 @@ class claims {
     change(id, [](std::uint32_t count) { return count + 1; });
   }
   /// true: it was the last one, and nobody has handled it.
-  bool give_up(arrival id) noexcept {
-    return change(id, [](std::uint32_t count) { return count - 1; }) == 1;
+  bool give_up(arrival id) noexcept { return (change(id, without_one) & ~dropped) == 1; }
+  /// A full stream gives it up: that is its policy, and no reason for its maker to bring it back.
+  void drop(arrival id) noexcept {
+    change(id, [](std::uint32_t count) {
+      return (count & ~dropped) == 1 ? settled : (count - 1) | dropped;
+    });
   }
+  /// give_up() by the maker, when all have got it.
+  bool give_up_own(arrival id) noexcept { return change(id, without_one) == 1; }
   /// Somebody handles it.
   void handled(arrival id) noexcept {
     change(id, [](std::uint32_t) { return settled; });
@@ -44,6 +50,11 @@ class claims {
 
  private:
   static constexpr std::uint32_t settled = 0;
+  static constexpr std::uint32_t dropped = 1U << 31U;  // by somebody
+
+  static std::uint32_t without_one(std::uint32_t count) noexcept {
+    return (count & ~dropped) == 1 ? settled : count - 1;
+  }
 
   static std::uint64_t with(arrival id, std::uint32_t count) noexcept {
     return std::uint64_t{id} << 32U | count;

@@ -45,7 +45,7 @@ struct process_state {
 
   claims shared_arrivals;
 
-  /// What has asked this process to end: its time (ns) << 7 | the signal; 0: nothing.
+  /// What has asked this process to end: its time (us) << 7 | the signal; 0: nothing.
   std::atomic<std::uint64_t> asked;
   /// For os::start_grace(), or null.
   std::atomic<void*> grace_timer;

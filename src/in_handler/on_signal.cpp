@@ -58,11 +58,12 @@ bool enter(process_state& process, const siginfo_t* taken) noexcept {
 // until the queue has drained: the kernel keeps them, and refuses the sender when its own queue is
 // full. `taken`: the one that there was no room for, if so; it is written down. false: it is not.
 bool hold_back(process_state& process, void* context, const siginfo_t* taken) noexcept {
-  if (context == nullptr && guarded_mask == nullptr) return false;             // no mask to change
+  const sigset_t* const guarded = guarded_mask;
+  if (context == nullptr && guarded == nullptr) return false;                  // no mask to change
   if ((taken != nullptr || !holding) && !enter(process, taken)) return false;  // none would release
   if (!holding) sigemptyset(&held);  // sigemptyset: POSIX.1-2017 2.4.3
   sigset_t* const interrupted = context != nullptr ? &os::interrupted_mask(context) : nullptr;
-  const sigset_t& programs = guarded_mask != nullptr ? *guarded_mask : *interrupted;
+  const sigset_t& programs = guarded != nullptr ? *guarded : *interrupted;
   for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
     if (!shared.recorded[static_cast<std::size_t>(n)].load(std::memory_order_relaxed)) continue;
     if (sigismember(&programs, n) == 1) continue;  // sigismember, sigaddset: POSIX.1-2017 2.4.3
@@ -70,12 +71,12 @@ bool hold_back(process_state& process, void* context, const siginfo_t* taken) no
     if (interrupted != nullptr) sigaddset(interrupted, n);
   }
   if (sigismember(&programs, SIGPP_DOORBELL_SIGNAL) == 1) {
-    if (guarded_mask == nullptr) {
+    if (guarded == nullptr) {
       sigdelset(interrupted, SIGPP_DOORBELL_SIGNAL);  // sigdelset: POSIX.1-2017 2.4.3
     }
     bell_let_in = true;
   }
-  if (guarded_mask == nullptr) copy_words(&mask_when_held, interrupted, sizeof *interrupted);
+  if (guarded == nullptr) copy_words(&mask_when_held, interrupted, sizeof *interrupted);
   holding = true;
   mask_may_return = false;
   return true;
@@ -277,7 +278,7 @@ void drop_oldest(process_state& process, station& to, int signum, bool queued) n
   int dropped = 0;
   claims::arrival id = claims::none;
   while (to.queue.is_full_for(signum, queued) && to.queue.drop_oldest(dropped, id)) {
-    process.shared_arrivals.give_up(id);
+    process.shared_arrivals.drop(id);
     process.counts[static_cast<std::size_t>(dropped)].dropped.fetch_add(1,
                                                                         std::memory_order_relaxed);
   }
@@ -285,7 +286,9 @@ void drop_oldest(process_state& process, station& to, int signum, bool queued) n
 
 // The first one of a shutdown_source's signals asks, and starts the grace; the second one ends.
 void ask(process_state& process, const siginfo_t& info, std::int64_t now) noexcept {
-  const auto asking = static_cast<std::uint64_t>(now) << 7U | static_cast<unsigned>(info.si_signo);
+  const std::int64_t microseconds = now / 1000;  // of which 57 bits hold 4500 years
+  const auto asking =
+      static_cast<std::uint64_t>(microseconds) << 7U | static_cast<unsigned>(info.si_signo);
   std::uint64_t asked = 0;
   if (process.asked.compare_exchange_strong(asked, asking)) {
     const std::int64_t grace = shared.grace.load(std::memory_order_relaxed);
@@ -294,7 +297,9 @@ void ask(process_state& process, const siginfo_t& info, std::int64_t now) noexce
     return;
   }
   const std::int64_t repeats = shared.repeats.load(std::memory_order_relaxed);
-  if (repeats >= 0 && now - static_cast<std::int64_t>(asked >> 7U) >= repeats) end_process(info);
+  if (repeats < 0) return;
+  const std::int64_t since = microseconds - static_cast<std::int64_t>(asked >> 7U);
+  if (since < 0 || since * 1000 >= repeats) end_process(info);  // < 0: at the same time
 }
 
 void raise_to(std::atomic<std::uint64_t>& most, std::uint64_t value) noexcept {
@@ -391,7 +396,7 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
     raise_to(counts.high_water, to->queue.size());
     if (to->attention.load(std::memory_order_relaxed) != &detail::attention) elsewhere = true;
     if (posted == mailbox::posted::refused && lossy) {  // who makes room was interrupted
-      process.shared_arrivals.give_up(arrival.id);
+      process.shared_arrivals.drop(arrival.id);
       counts.received.fetch_add(1, std::memory_order_relaxed);
       counts.dropped.fetch_add(1, std::memory_order_relaxed);
       to->queue.count_dropped();
@@ -410,7 +415,8 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
     counts.received.fetch_add(1, std::memory_order_relaxed);
   }
   // Those who have got it may all have given it up already.
-  const bool given_up = arrival.id != claims::none && process.shared_arrivals.give_up(arrival.id);
+  const bool given_up =
+      arrival.id != claims::none && process.shared_arrivals.give_up_own(arrival.id);
   if (!wanted) return false;
   if (elsewhere) counts.taken_elsewhere.fetch_add(1, std::memory_order_relaxed);
   // Before the dispatcher looks, which releases the threads that hold back.

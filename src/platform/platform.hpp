@@ -68,6 +68,9 @@ void delete_grace_timer(void* timer) noexcept;
 /// system cannot.
 bool take_pending(const sigset_t& wanted, siginfo_t& info) noexcept;
 
+/// Sends this process the signal in a second, as long as it is there. For exit.
+void kill_later(int signum) noexcept;
+
 /// "function(arguments)+0x1c" of an instruction; empty if it cannot be told.
 std::string symbol_at(const void* instruction);
 

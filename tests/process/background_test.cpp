@@ -118,6 +118,7 @@ TEST(background, is_one_thread_whoever_asks) {
 TEST(background, makes_one_thread_and_joins_it) {
   EXPECT_EQ(describe_status(status_of([] {
               const auto threads = [] { return std::stoi(support::proc_status("Threads")); };
+              std::thread([] {}).join();  // with which a sanitizer starts one of its own
               const int before = threads();
               {
                 const background here;
@@ -255,6 +256,68 @@ TEST(background, a_worker_that_waits_by_the_standard_library_hears) {
   std::unique_lock lock(mutex);
   changed.wait(lock, [&] { return reload; });
   other.join();
+}
+
+TEST(background, its_end_lets_a_handler_finish) {
+  std::atomic<bool> in{false};
+  bool completed = false;
+  {
+    const background here;
+    sigpp::signal(SIGUSR1, [&] {
+      in = true;
+      try {
+        sigpp::sleep_for(5ms);
+        completed = true;
+      } catch (...) {  // must not be what ends the thread
+      }
+    });
+    ::raise(SIGUSR1);
+    wait_until([&] { return in.load(); });
+  }
+  EXPECT_TRUE(completed);
+}
+
+TEST(background, a_handler_may_destroy_it_and_throw) {
+  std::atomic<bool> caught{false};
+  auto* here = new background{{.on_error = [&](const std::exception_ptr&) { caught = true; }}};
+  sigpp::signal(SIGUSR1, [&] {
+    delete here;
+    throw std::runtime_error("after it");
+  });
+  ::raise(SIGUSR1);
+  wait_until([&] { return caught.load(); });
+}
+
+TEST(background, a_new_one_in_a_forked_child_is_one_beside_the_parents) {
+  const background here;
+  std::atomic<int> calls{0};
+  sigpp::signal(SIGUSR1, [&] { ++calls; });
+  EXPECT_EQ(describe_status(status_of([&] {
+              const background mine;
+              ::raise(SIGUSR1);
+              wait_until([&] { return calls == 1; });
+              return 0;
+            })),
+            exited(0));
+}
+
+TEST(background, a_child_that_its_handler_forks_hears_signals) {
+  std::atomic<int> status{-1};
+  const background here;
+  sigpp::signal(SIGUSR1, [&] {
+    status = status_of([] {
+      int calls = 0;
+      const auto s = sigpp::subscribe({SIGUSR2}, [&] { ++calls; });
+      ::kill(::getpid(), SIGUSR2);
+      sigpp::check();
+      if (calls != 1) return 1;
+      ::raise(SIGTERM);
+      return 2;
+    });
+  });
+  ::raise(SIGUSR1);
+  wait_until([&] { return status != -1; });
+  EXPECT_EQ(describe_status(status), killed_by(SIGTERM));
 }
 
 }  // namespace

@@ -252,6 +252,25 @@ TEST(shutdown_source, dies_by_the_signal_after_its_clean_up) {
   EXPECT_STREQ(text, "dx");
 }
 
+TEST(shutdown_source, dies_although_another_thread_holds_a_files_lock) {
+  EXPECT_EQ(describe_status(status_of([] {
+              std::thread([] {
+                ::flockfile(stdin);
+                for (;;) ::pause();
+              }).detach();
+              while (::ftrylockfile(stdin) == 0) {
+                ::funlockfile(stdin);
+                std::this_thread::yield();
+              }
+              shutdown_source shutdown;
+              ::raise(SIGTERM);
+              shutdown.wait();
+              std::exit(shutdown.finish());
+              return 0;
+            })),
+            killed_by(SIGTERM));
+}
+
 TEST(shutdown_source, leaves_alone_what_is_ignored) {
   sigpp::signal(SIGINT, SIG_IGN);
   shutdown_source shutdown;

@@ -228,6 +228,25 @@ TEST(signal_stream, drops_the_oldest_and_counts_when_it_is_full) {
   EXPECT_EQ(counts.held_back, 0U);
 }
 
+// Dropping is the policy of each: nothing comes again because all of them have dropped it.
+TEST(signal_stream, what_several_drop_does_not_come_again) {
+  signal_stream a({SIGRTMIN}, {.capacity = 4});
+  signal_stream b({SIGRTMIN}, {.capacity = 4});
+  std::vector<std::thread> all;
+  const int each = support::trials(20'000);
+  for (int t = 0; t < 4; ++t) {
+    all.emplace_back([each] {
+      for (int i = 0; i < each; ++i) {
+        while (::pthread_kill(::pthread_self(), SIGRTMIN) != 0) std::this_thread::yield();
+      }
+    });
+  }
+  for (std::thread& thread : all) thread.join();
+  EXPECT_EQ(sigpp::statistics(SIGRTMIN).received, 2U * 4U * static_cast<unsigned>(each));
+  while (a.try_next() || b.try_next()) {
+  }
+}
+
 TEST(signal_stream, standard_signals_merge_when_it_is_full) {
   signal_stream s({SIGUSR1, SIGUSR2, SIGHUP}, {.capacity = 2});
   for (int i = 0; i < 5; ++i) ::raise(SIGUSR1);

@@ -117,7 +117,7 @@ const void* program_counter(const void* context) noexcept {
 }
 
 void vouch_for_stack(const void* frame) noexcept {
-  constexpr std::size_t more_than_is_used = 16 * 1024;
+  constexpr std::size_t more_than_is_used = std::size_t{16} * 1024;
   if (&__msan_unpoison == nullptr) return;
   __msan_unpoison(static_cast<const char*>(frame) - more_than_is_used, more_than_is_used);
 }

@@ -29,6 +29,17 @@ std::optional<timer_t> make_timer(int notify, const char& mark) noexcept {
 
 }  // namespace
 
+void kill_later(int signum) noexcept {
+  sigevent event{};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = signum;
+  timer_t made{};
+  if (timer_create(CLOCK_MONOTONIC, &event, &made) != 0) return;
+  itimerspec spec{};
+  spec.it_value.tv_sec = 1;
+  timer_settime(made, 0, &spec, nullptr);
+}
+
 void* make_grace_timer() noexcept {
   const auto made = make_timer(SIGEV_SIGNAL, in_handler::os::grace_mark);
   if (!made) return nullptr;

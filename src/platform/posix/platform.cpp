@@ -62,6 +62,17 @@ bool make_pipe(int (&ends)[2]) noexcept {
 
 bool take_pending(const sigset_t&, siginfo_t&) noexcept { return false; }
 
+void kill_later(int signum) noexcept {
+  try {
+    std::thread([signum] {
+      const timespec second{.tv_sec = 1, .tv_nsec = 0};
+      nanosleep(&second, nullptr);
+      kill(getpid(), signum);
+    }).detach();
+  } catch (const std::system_error&) {  // without a thread: no sooner than the flush ends
+  }
+}
+
 void* make_grace_timer() noexcept { return nullptr; }
 void delete_grace_timer(void*) noexcept {}
 
