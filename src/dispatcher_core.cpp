@@ -103,6 +103,7 @@ namespace {
 // costs a tenth of a run of the signal handler. false: there were none.
 bool take_what_the_kernel_keeps(std::uint64_t at_most) {
   all_blocked guard;
+  const as_a_handler counted;
   const sigset_t program = guard.program_mask();
   sigset_t ours;
   sigemptyset(&ours);
@@ -145,9 +146,14 @@ void dispatcher_core::release_held_threads() noexcept {
     room = std::min(room, queue.limit() - queue.size());
   }
   if (state.draining.exchange(1) != 0) return;  // it has counted on the same room
-  const bool more = ++state.batches < batches_at_most && take_what_the_kernel_keeps(room);
+  release_all(room);
   state.draining.store(0);
-  if (more) return;
+}
+
+// By one thread at a time.
+void dispatcher_core::release_all(std::uint64_t room) noexcept {
+  process_state& state = *process();
+  if (++state.batches < batches_at_most && take_what_the_kernel_keeps(room)) return;
   state.batches.store(0);
   state.any_held.exchange(0);
   in_handler::release_this_thread();
@@ -158,14 +164,37 @@ void dispatcher_core::release_held_threads() noexcept {
       state.any_held.store(1);
       return;
     }
-    if (entry.has_taken_one.exchange(0) != 0) {
-      const all_blocked guard;
-      const siginfo_t taken = entry.taken;
-      if (!in_handler::deliver(taken, nullptr)) in_handler::os::send_again(taken);
-    }
-    entry.thread.store(0, std::memory_order_release);
+    free_entry(entry);
     in_handler::os::ring(thread);
   }
+}
+
+void dispatcher_core::free_entry(process_state::held_thread& entry) noexcept {
+  if (entry.has_taken_one.exchange(0) != 0) {
+    const all_blocked guard;
+    const as_a_handler counted;
+    const siginfo_t taken = entry.taken;
+    if (!in_handler::deliver(taken, nullptr)) in_handler::os::send_again(taken);
+  }
+  entry.thread.store(0, std::memory_order_release);
+}
+
+// Its id is nobody's soon; on some systems ringing it would be an access to memory that is gone.
+void dispatcher_core::end_holding_back() noexcept {
+  process_state& state = *process();
+  sigset_t queued;
+  sigemptyset(&queued);
+  for (int n = in_handler::shared.first_queued; n <= in_handler::shared.last_queued; ++n) {
+    if (in_handler::shared.recorded[static_cast<std::size_t>(n)].load()) sigaddset(&queued, n);
+  }
+  pthread_sigmask(SIG_BLOCK, &queued, nullptr);  // no more of them
+  while (state.draining.exchange(1) != 0) std::this_thread::yield();
+  for (auto& entry : state.held_threads) {
+    if (entry.thread.load(std::memory_order_acquire) == in_handler::this_thread()) {
+      free_entry(entry);
+    }
+  }
+  state.draining.store(0);
 }
 
 // Moves the queue's records behind the parked ones. false if there is no more room here; then what

@@ -92,6 +92,9 @@ class dispatcher_core {
   /// How many arrivals have ever been put aside because their handler was running. Owning thread.
   [[nodiscard]] std::uint64_t put_aside() const noexcept { return put_aside_; }
 
+  /// The calling thread ends: it holds nothing back, and nobody rings it on that account any more.
+  static void end_holding_back() noexcept;
+
   /// Is there one that has no room for queued signals?
   static bool any_is_crowded() noexcept;
 
@@ -107,6 +110,8 @@ class dispatcher_core {
   bool run(parked& what);
   std::uint64_t waiting_now();
   static void release_held_threads() noexcept;
+  static void release_all(std::uint64_t room) noexcept;
+  static void free_entry(in_handler::process_state::held_thread& entry) noexcept;
 
   in_handler::station& station_;
   dispatcher_core* next_ = nullptr;

@@ -107,6 +107,7 @@ struct own_core_end {
     dispatcher_core* const core = this_own_core;
     if (core == nullptr) return;  // this became the main thread, in a forked child
     this_own_core = nullptr;
+    dispatcher_core::end_holding_back();
     registry::instance().adopt(*core);
   }
   own_core_end(const own_core_end&) = delete;
@@ -280,7 +281,10 @@ void wait_for_handlers_in_progress() {
 namespace {
 struct after_the_handlers {
   after_the_handlers() = default;
-  ~after_the_handlers() { wait_for_handlers_in_progress(); }
+  ~after_the_handlers() {
+    dispatcher_core::end_holding_back();
+    wait_for_handlers_in_progress();
+  }
   after_the_handlers(const after_the_handlers&) = delete;
   after_the_handlers& operator=(const after_the_handlers&) = delete;
 };

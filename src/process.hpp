@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <atomic>
 #include <mutex>
 
 #include "dispatcher_core.hpp"
@@ -48,6 +49,20 @@ void prepare_this_thread();
 /// Held over fork(), as the registry's: of the making of a background, and of the shutdown_source.
 std::mutex& background_mutex();
 std::mutex& shutdown_mutex();
+
+/// While it lives the thread counts as one that runs the signal handler: it does its work.
+class as_a_handler {
+ public:
+  as_a_handler() noexcept : running_(process()->running[process()->generation.load() & 1U]) {
+    running_.fetch_add(1);
+  }
+  ~as_a_handler() { running_.fetch_sub(1); }
+  as_a_handler(const as_a_handler&) = delete;
+  as_a_handler& operator=(const as_a_handler&) = delete;
+
+ private:
+  std::atomic<unsigned>& running_;
+};
 
 /// Waits until every signal handler that is running now has returned; those that begin meanwhile
 /// see all that was changed before.

@@ -30,6 +30,7 @@ struct control_end {
   control_end() = default;
   ~control_end() {
     if (control) control->end();
+    if (!on_main_thread()) dispatcher_core::end_holding_back();
     // The program's statics may use it until the end.
     if (on_main_thread()) {
       main_control = new (std::nothrow) std::shared_ptr<thread_control>(control);

@@ -38,6 +38,7 @@ sigset_t caught_now(const sigset_t& mask, const signal_set& wanted) noexcept {
 
 // Does the handler's work for a signal that the wait has taken in its place.
 void hand_on(const siginfo_t& info) {
+  const detail::as_a_handler counted;
   const int signum = info.si_signo;
   using in_handler::os::arrival;
   if (signum == SIGPP_DOORBELL_SIGNAL) {

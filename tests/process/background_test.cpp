@@ -194,6 +194,7 @@ TEST(background, the_program_may_return_meanwhile) {
 }
 
 TEST(background, the_main_thread_keeps_its_keyboard_interrupt) {
+  SKIP_THREADS_AFTER_FORK_UNDER_TSAN();
   const background here;
   EXPECT_EQ(sigpp::run([] {
               ::raise(SIGINT);
@@ -213,6 +214,7 @@ TEST(background, the_main_thread_keeps_its_keyboard_interrupt) {
 }
 
 TEST(background, a_forked_child_runs_them_on_its_one_thread) {
+  SKIP_THREADS_AFTER_FORK_UNDER_TSAN();
   const background here;
   std::atomic<int> calls{0};
   sigpp::signal(SIGUSR1, [&] { ++calls; });
@@ -229,6 +231,7 @@ TEST(background, a_forked_child_runs_them_on_its_one_thread) {
 }
 
 TEST(background, a_forked_child_may_end_it_and_make_a_new_one) {
+  SKIP_THREADS_AFTER_FORK_UNDER_TSAN();
   std::optional<background> here(std::in_place);
   std::atomic<int> calls{0};
   sigpp::signal(SIGUSR1, [&] { ++calls; });
@@ -289,6 +292,7 @@ TEST(background, a_handler_may_destroy_it_and_throw) {
 }
 
 TEST(background, a_new_one_in_a_forked_child_is_one_beside_the_parents) {
+  SKIP_THREADS_AFTER_FORK_UNDER_TSAN();
   const background here;
   std::atomic<int> calls{0};
   sigpp::signal(SIGUSR1, [&] { ++calls; });

@@ -227,6 +227,7 @@ TEST(manual_dispatcher, two_threads_two_loops) {
 }
 
 TEST(manual_dispatcher, a_forked_child_has_its_own_doorbell) {
+  SKIP_THREADS_AFTER_FORK_UNDER_TSAN();
   manual_dispatcher loop;
   int calls = 0;
   const auto s = subscribe(

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +60,12 @@ class crew {
 }
 
 TEST(soak, everything_at_once) {
+#if defined(SIGPP_TEST_POSIX_PLATFORM)
+  GTEST_SKIP() << "threads that end while they hold back: docs/guide/limits.md";
+#endif
+  // What waits in the kernel at the end has to be dealt with, too.
+  const rlimit few{.rlim_cur = 4096, .rlim_max = 4096};
+  ASSERT_EQ(::setrlimit(RLIMIT_SIGPENDING, &few), 0);
   int begin[2];
   int end[2];
   ASSERT_EQ(::pipe(begin), 0);
@@ -121,7 +128,8 @@ TEST(soak, everything_at_once) {
       ++handled;
     }
   });
-  all.add([&] {  // children, which use it all
+#if !defined(__SANITIZE_THREAD__)  // which knows no threads there
+  all.add([&] {                    // children, which use it all
     EXPECT_EQ(support::describe_status(support::status_of([&] {
                 int calls = 0;
                 const sigpp::background here;
@@ -133,6 +141,7 @@ TEST(soak, everything_at_once) {
               })),
               support::exited(0));
   });
+#endif
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
   std::atomic<int> written{0};

@@ -83,8 +83,11 @@ inline void expect_system_error(const std::function<void()>& f, std::errc error,
 /// ThreadSanitizer runs the handlers of other code late, and keeps its own books of them.
 #if defined(__SANITIZE_THREAD__)
 #define SKIP_UNDER_TSAN() GTEST_SKIP() << "ThreadSanitizer delays the handlers of other code"
+#define SKIP_THREADS_AFTER_FORK_UNDER_TSAN() \
+  GTEST_SKIP() << "ThreadSanitizer knows no threads in a child of a process that has several"
 #else
 #define SKIP_UNDER_TSAN() static_cast<void>(0)
+#define SKIP_THREADS_AFTER_FORK_UNDER_TSAN() static_cast<void>(0)
 #endif
 
 }  // namespace support

@@ -81,8 +81,9 @@ void empty(const doorbell_descriptor& which) noexcept {
   static_cast<void>(!read(which.to_poll, &count, sizeof count));
 }
 
+// By syscall, as its making.
 void close(doorbell_descriptor& both) noexcept {
-  if (both.to_poll >= 0) ::close(both.to_poll);
+  if (both.to_poll >= 0) syscall(SYS_close, both.to_poll);
   both = {};
 }
 
