@@ -106,10 +106,9 @@ class detail::background_thread {
   std::thread thread_;
 };
 
-std::mutex& detail::background_mutex() {
-  static auto* const one = new std::mutex;  // never destroyed: statics use it at the end
-  return *one;
-}
+// Not made at its first use, which may be within fork().
+static constinit std::mutex the_background_mutex;
+std::mutex& detail::background_mutex() { return the_background_mutex; }
 
 namespace {
 std::weak_ptr<detail::background_thread>& there_is() {

@@ -18,12 +18,16 @@ all_blocked::all_blocked() noexcept {
   sigset_t all;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &program_);
-  program_ = in_handler::program_mask(program_);
+  if (in_handler::held_on_this_thread() != nullptr) {
+    program_ = in_handler::program_mask(program_);
+  }
   outermost_ = in_handler::guarded_mask == nullptr;
   if (outermost_) in_handler::guarded_mask = &program_;
 }
 
-sigset_t all_blocked::mask() const noexcept { return in_handler::held_mask(program_); }
+sigset_t all_blocked::mask() const noexcept {
+  return in_handler::held_on_this_thread() != nullptr ? in_handler::held_mask(program_) : program_;
+}
 
 all_blocked::~all_blocked() {
   if (outermost_) in_handler::guarded_mask = nullptr;

@@ -93,10 +93,9 @@ class grace_thread {
 
 }  // namespace
 
-std::mutex& detail::shutdown_mutex() {
-  static auto* const one = new std::mutex;  // never destroyed
-  return *one;
-}
+// Not made at its first use, which may be within fork().
+static constinit std::mutex the_shutdown_mutex;
+std::mutex& detail::shutdown_mutex() { return the_shutdown_mutex; }
 
 class detail::shutdown_state {
  public:
