@@ -8,6 +8,7 @@
 #include <exception>
 #include <iostream>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -185,7 +186,10 @@ class detail::shutdown_state {
       if (!cause_) cause_ = info;
     }
     if (grace_ > nanoseconds::zero() && process()->grace_timer.load() == nullptr) {
-      watchdog_.start(grace_);
+      try {
+        watchdog_.start(grace_);
+      } catch (const std::system_error&) {  // no thread: without a grace, but it stops
+      }
     }
     source_.request_stop();
   }

@@ -109,6 +109,14 @@ extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noex
 /// handler zone.
 bool deliver(const siginfo_t& info, void* context) noexcept;
 
+/// Queued signals may not merge, so when a queue is crowded this thread takes no more of them until
+/// all have drained: the kernel keeps them, and refuses the sender when its own queue is full.
+/// `context`: of the handler, or null where every signal is blocked. `taken`: null, or the one that
+/// there was no room for; it is written down. false: neither. In the handler zone, as the next.
+bool hold_back(process_state& process, void* context, const siginfo_t* taken) noexcept;
+/// The doorbell has rung: this thread takes them again.
+void release(void* context) noexcept;
+
 /// Writes a taken signal down for whoever releases the threads that hold back. false: there is no
 /// room for that either. In the handler zone.
 bool keep_for_later(process_state& process, const siginfo_t& info) noexcept;

@@ -78,6 +78,9 @@ void prepare_for_exec(const sigset_t* mask, ignored_signals ignored,
         if (to != nullptr) send_again(*process, to->queue);
       }
     }
+    for (auto& entry : process->held_threads) {  // what there was no room for
+      if (entry.has_taken_one.exchange(0) != 0) os::send_again(entry.taken);
+    }
     hold_nothing();
   }
   // Last: what is not blocked, and kills, does it now.

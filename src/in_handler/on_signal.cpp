@@ -19,97 +19,12 @@ namespace sigpp::inline v1 {
 namespace in_handler {
 
 constinit shared_state shared{};
-[[gnu::tls_model("initial-exec")]] constinit thread_local const sigset_t* guarded_mask = nullptr;
 [[gnu::tls_model("initial-exec")]] constinit thread_local unsigned active_call = 0;
 
 namespace {
 
 // Initial-exec, for the same reasons as attention: see check.hpp.
 [[gnu::tls_model("initial-exec")]] constinit thread_local os::thread_id thread_self = 0;
-// Set once `held` has a signal in it.
-[[gnu::tls_model("initial-exec")]] constinit thread_local bool holding = false;
-[[gnu::tls_model("initial-exec")]] constinit thread_local sigset_t held{};
-// The program blocks the doorbell here; let in to release, and blocked again then.
-[[gnu::tls_model("initial-exec")]] constinit thread_local bool bell_let_in = false;
-// The mask with which the thread went on when it held back: what other code may have saved.
-[[gnu::tls_model("initial-exec")]] constinit thread_local sigset_t mask_when_held{};
-// It was let go under another mask, and that one may come back. A ring that is blocked until then
-// waits for that.
-[[gnu::tls_model("initial-exec")]] constinit thread_local bool mask_may_return = false;
-
-// `taken`: may be null. Published last: whoever releases must find it whole.
-bool enter(process_state& process, const siginfo_t* taken) noexcept {
-  for (auto& entry : process.held_threads) {
-    os::thread_id none = 0;
-    if (entry.thread.load(std::memory_order_relaxed) != 0 ||
-        !entry.thread.compare_exchange_strong(none, entry.being_written)) {
-      continue;
-    }
-    if (taken != nullptr) copy_words(&entry.taken, taken, sizeof *taken);
-    entry.has_taken_one.store(taken != nullptr ? 1 : 0, std::memory_order_relaxed);
-    entry.thread.store(this_thread(), std::memory_order_release);
-    process.any_held.store(1);
-    return true;
-  }
-  return false;
-}
-
-// Queued signals may not merge, so when the queue is crowded this thread takes no more of them
-// until the queue has drained: the kernel keeps them, and refuses the sender when its own queue is
-// full. `taken`: the one that there was no room for, if so; it is written down. false: it is not.
-bool hold_back(process_state& process, void* context, const siginfo_t* taken) noexcept {
-  const sigset_t* const guarded = guarded_mask;
-  if (context == nullptr && guarded == nullptr) return false;                  // no mask to change
-  if ((taken != nullptr || !holding) && !enter(process, taken)) return false;  // none would release
-  if (!holding) sigemptyset(&held);  // sigemptyset: POSIX.1-2017 2.4.3
-  sigset_t* const interrupted = context != nullptr ? &os::interrupted_mask(context) : nullptr;
-  const sigset_t& programs = guarded != nullptr ? *guarded : *interrupted;
-  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
-    if (!shared.recorded[static_cast<std::size_t>(n)].load(std::memory_order_relaxed)) continue;
-    if (sigismember(&programs, n) == 1) continue;  // sigismember, sigaddset: POSIX.1-2017 2.4.3
-    sigaddset(&held, n);
-    if (interrupted != nullptr) sigaddset(interrupted, n);
-  }
-  if (sigismember(&programs, SIGPP_DOORBELL_SIGNAL) == 1) {
-    if (guarded == nullptr) {
-      sigdelset(interrupted, SIGPP_DOORBELL_SIGNAL);  // sigdelset: POSIX.1-2017 2.4.3
-    }
-    bell_let_in = true;
-  }
-  if (guarded == nullptr) copy_words(&mask_when_held, interrupted, sizeof *interrupted);
-  holding = true;
-  mask_may_return = false;
-  return true;
-}
-
-// A section or a handler of other code may have saved the mask, and put it back later, when nobody
-// would release the thread. So a second ring waits, and is let in with that mask.
-void release(void* context) noexcept {
-  if (guarded_mask != nullptr) {  // all stay blocked, and the guard will see to it
-    hold_nothing();
-    return;
-  }
-  if (!holding && !mask_may_return) return;
-  sigset_t& mask = os::interrupted_mask(context);
-  bool same = true;
-  bool some = holding;  // of what was held back is in it
-  for (int n = 1; n < static_cast<int>(mailbox::signals); ++n) {
-    same = same && sigismember(&mask, n) == sigismember(&mask_when_held, n);
-    some = some || (sigismember(&held, n) == 1 && sigismember(&mask, n) == 1);
-  }
-  for (int n = shared.first_queued; (holding || same) && n <= shared.last_queued; ++n) {
-    if (sigismember(&held, n) == 1) sigdelset(&mask, n);
-  }
-  holding = false;
-  mask_may_return = some && !same;
-  if (mask_may_return || bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
-  if (mask_may_return) {
-    os::ring(this_thread());
-  } else {
-    bell_let_in = false;
-  }
-}
-
 void append(char*& at, const char* end, const char* text) noexcept {
   while (*text != '\0' && at != end) *at++ = *text++;
 }
@@ -310,10 +225,6 @@ void raise_to(std::atomic<std::uint64_t>& most, std::uint64_t value) noexcept {
 
 }  // namespace
 
-bool keep_for_later(process_state& process, const siginfo_t& info) noexcept {
-  return enter(process, &info);
-}
-
 void end_process(const siginfo_t& info) noexcept {
   take_default(info);
   _exit(128 + info.si_signo);  // _exit: POSIX.1-2017 2.4.3
@@ -446,49 +357,6 @@ os::thread_id this_thread() noexcept {
 }
 
 void forget_this_thread() noexcept { thread_self = 0; }
-
-sigset_t* held_on_this_thread() noexcept { return holding ? &held : nullptr; }
-
-sigset_t program_mask(sigset_t mask) noexcept {
-  if (mask_may_return) sigdelset(&mask, SIGPP_DOORBELL_SIGNAL);
-  if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
-  if (!holding) return mask;
-  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
-    if (sigismember(&held, n) == 1) sigdelset(&mask, n);
-  }
-  return mask;
-}
-
-sigset_t held_mask(sigset_t programs) noexcept {
-  if (!holding) return programs;
-  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
-    if (sigismember(&held, n) == 1) sigaddset(&programs, n);
-  }
-  bell_let_in = sigismember(&programs, SIGPP_DOORBELL_SIGNAL) == 1;
-  sigdelset(&programs, SIGPP_DOORBELL_SIGNAL);
-  return programs;
-}
-
-void hold_nothing() noexcept { holding = bell_let_in = mask_may_return = false; }
-
-void release_this_thread() noexcept {
-  if (!holding && !mask_may_return) return;
-  sigset_t all;
-  sigset_t mask;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &mask);  // no handler may hold back more meanwhile
-  mask = program_mask(mask);
-  hold_nothing();
-  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
-}
-
-void mask_becomes(const sigset_t& mask) noexcept {
-  if (holding) copy_words(&mask_when_held, &mask, sizeof mask);
-}
-
-void let_the_ring_in() noexcept {
-  if (mask_may_return) release_this_thread();
-}
 
 extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noexcept {
   os::vouch_for_stack(__builtin_frame_address(0));

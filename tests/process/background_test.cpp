@@ -166,6 +166,19 @@ TEST(background, without_a_hook_an_exception_terminates) {
             exited(7));
 }
 
+TEST(background, a_hook_that_throws_terminates) {
+  EXPECT_EQ(describe_status(status_of([] {
+              std::set_terminate([] { _exit(7); });
+              const background here{
+                  {.on_error = [](const std::exception_ptr&) { throw std::runtime_error("too"); }}};
+              sigpp::signal(SIGUSR1, [] { throw std::runtime_error("this"); });
+              ::raise(SIGUSR1);
+              for (;;) ::pause();
+              return 0;
+            })),
+            exited(7));
+}
+
 TEST(background, a_handler_may_call_exit) {
   EXPECT_EQ(describe_status(status_of([] {
               static const background here;

@@ -436,6 +436,25 @@ TEST(exec, so_is_what_a_stream_has_not_given_out) {
             exited(2));
 }
 
+// Other code lets in what this thread holds back, until there is no room at all.
+TEST(exec, what_there_was_no_room_for_is_sent_too) {
+  sigpp::signal(SIGRTMIN, [] {});
+  EXPECT_EQ(describe_status(status_of([] {
+              const sigset_t one = signal_set{SIGRTMIN}.native();
+              for (int i = 0; i < 1200; ++i) {
+                queue(SIGRTMIN, i);
+                ::pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
+              }
+              sigpp::prepare_child({.mask = signal_set{SIGRTMIN}});
+              int pending = 0;
+              for (std::size_t some = 1; some != 0; pending += static_cast<int>(some)) {
+                some = take_pending(SIGRTMIN).size();
+              }
+              return pending == 1200 ? 0 : 1;
+            })),
+            exited(0));
+}
+
 TEST(exec, one_that_waits_for_its_own_handler_is_sent_too) {
   int status = -1;
   sigpp::signal(SIGRTMIN, [&] {

@@ -194,14 +194,19 @@ TEST(foreign, siglongjmp_out_of_a_handler_opens_the_mask_early) {
   });
 }
 
-TEST(foreign, siglongjmp_out_of_a_handler_during_which_the_thread_was_let_go) {
-  SKIP_UNDER_TSAN();
-  storm s;
+// Lets the thread go, and leaves by siglongjmp.
+void install_one_that_jumps(storm& s) {
   the_storm = &s;
   install(SIGUSR2, [](int) {
     the_storm->drain();
     siglongjmp(place, 1);
   });
+}
+
+TEST(foreign, siglongjmp_out_of_a_handler_during_which_the_thread_was_let_go) {
+  SKIP_UNDER_TSAN();
+  storm s;
+  install_one_that_jumps(s);
   s.run([&] {
     s.fill();
     if (sigsetjmp(place, 1) == 0) pthread_kill(pthread_self(), SIGUSR2);
@@ -211,11 +216,7 @@ TEST(foreign, siglongjmp_out_of_a_handler_during_which_the_thread_was_let_go) {
 TEST(foreign, siglongjmp_without_a_mask_leaves_that_of_the_handler) {
   SKIP_UNDER_TSAN();
   storm s;
-  the_storm = &s;
-  install(SIGUSR2, [](int) {
-    the_storm->drain();
-    siglongjmp(place, 1);
-  });
+  install_one_that_jumps(s);
   s.run([&] {
     s.fill();
     if (sigsetjmp(place, 0) == 0) pthread_kill(pthread_self(), SIGUSR2);

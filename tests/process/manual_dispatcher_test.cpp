@@ -23,13 +23,9 @@ using sigpp::manual_dispatcher;
 using sigpp::subscribe;
 using support::describe_status;
 using support::exited;
+using support::is_readable;
 using support::status_of;
 using support::wait_until_it_sleeps;
-
-bool is_readable(int fd) {
-  pollfd one{.fd = fd, .events = POLLIN, .revents = 0};
-  return ::poll(&one, 1, 0) == 1;
-}
 
 void wait_for(int fd) {
   pollfd one{.fd = fd, .events = POLLIN, .revents = 0};

@@ -14,6 +14,7 @@
 #include <sigpp/sigpp.hpp>
 
 #include "support/support.hpp"
+#include "support/worker.hpp"
 
 namespace {
 
@@ -145,6 +146,55 @@ TEST(room, queued_signals_that_other_threads_take_all_come) {
     ASSERT_EQ(values.size(), static_cast<std::size_t>(each));
     for (int i = 0; i < each; ++i) ASSERT_EQ(values[static_cast<std::size_t>(i)], i);
   }
+}
+
+// One run of holding back for all of them: what the kernel keeps is taken without the handler.
+TEST(room, a_storm_is_drained_and_not_let_in) {
+#if defined(SIGPP_TEST_POSIX_PLATFORM)
+  GTEST_SKIP() << "there is no sigtimedwait";
+#endif
+  int calls = 0;
+  int by_the_handler = 0;
+  sigpp::signal(SIGRTMIN, [&](const sigpp::signal_info& info) {
+    ++calls;
+    if (info.program_counter() != nullptr) ++by_the_handler;
+  });
+  constexpr int sent = 10'000;
+  for (int i = 0; i < sent; ++i) queue(SIGRTMIN, i);
+  while (calls < sent) sigpp::check();
+  EXPECT_LT(by_the_handler, 1000);
+  EXPECT_EQ(sigpp::statistics(SIGRTMIN).held_back, 1U);
+}
+
+// Its mask comes back from the sleep as it was before, not as the handler leaves it.
+TEST(room, a_thread_that_sleeps_holds_back_too) {
+  std::atomic<bool> go_on{false};
+  std::atomic<int> calls{0};
+  support::worker late;
+  const auto s = sigpp::subscribe(
+      {SIGRTMIN}, [&] { ++calls; }, late.where());
+  late.start([&] { support::wait_until([&] { return go_on.load(); }); });
+  std::atomic<bool> sent{false};
+  std::thread sender([&, main = ::pthread_self()] {
+    for (int i = 0; i < 1200; ++i) {
+      while (::pthread_kill(main, SIGRTMIN) != 0) std::this_thread::yield();
+    }
+    sent = true;
+  });
+  while (!sent) sigpp::sleep_for(std::chrono::milliseconds(1));
+  sender.join();
+  EXPECT_LT(sigpp::statistics(SIGRTMIN).received, 910U);
+  go_on = true;
+  while (calls < 1200) sigpp::sleep_for(std::chrono::milliseconds(1));
+}
+
+TEST(room, what_another_thread_took_is_counted) {
+  sigpp::signal(SIGUSR1, [] {});
+  ::raise(SIGUSR1);
+  EXPECT_EQ(sigpp::statistics(SIGUSR1).taken_elsewhere, 0U);
+  std::thread([] { ::raise(SIGUSR1); }).join();
+  EXPECT_EQ(sigpp::statistics(SIGUSR1).taken_elsewhere, 1U);
+  sigpp::check();
 }
 
 // What nobody can see: the kernel keeps one standard signal while it is pending, whoever sends it,

@@ -1,12 +1,13 @@
 // shutdown_source: the first signal asks, the second one ends.
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -182,22 +183,61 @@ TEST(shutdown_source, the_grace_does_not_wait_for_a_safe_point) {
 }
 
 TEST(shutdown_source, the_end_of_the_grace_reaches_a_waiting_thread) {
-  EXPECT_EQ(describe_status(status_of([] {
-              shutdown_source shutdown({.grace = 20ms});
+  const std::vector<std::function<void()>> waits{[] { sigpp::sleep_for(1h); },
+                                                 [] { sigpp::sigwait({SIGUSR1}); }};
+  for (const auto& wait : waits) {
+    EXPECT_EQ(describe_status(status_of([&] {
+                shutdown_source shutdown({.grace = 20ms});
+                ::raise(SIGTERM);
+                shutdown.wait();
+                wait();
+                return 0;
+              })),
+              killed_by(SIGTERM));
+  }
+}
+
+TEST(shutdown_source, asks_where_it_is_told_to) {
+  support::worker w;
+  shutdown_source shutdown({.where = w.where()});
+  ::raise(SIGTERM);
+  support::wait_until([&] { return shutdown.requested(); });  // no safe point here
+}
+
+// No default action kills process 1.
+TEST(shutdown_source, as_process_1_exits_with_128_and_the_number) {
+  const auto as_process_1 = [](const std::function<int()>& f) {
+    return status_of([&] {
+      if (::unshare(CLONE_NEWPID) != 0) return 77;
+      return WEXITSTATUS(status_of(f));
+    });
+  };
+  if (as_process_1([] { return ::getpid() == 1 ? 0 : 1; }) != 0) {
+    GTEST_SKIP() << "no namespaces here";
+  }
+  EXPECT_EQ(describe_status(as_process_1([] {
+              const shutdown_source shutdown({.repeats = 0s});
+              ::raise(SIGINT);
               ::raise(SIGTERM);
-              shutdown.wait();
-              sigpp::sleep_for(1h);
               return 0;
             })),
-            killed_by(SIGTERM));
-  EXPECT_EQ(describe_status(status_of([] {
+            exited(128 + SIGTERM));
+  EXPECT_EQ(describe_status(as_process_1([] {
               shutdown_source shutdown({.grace = 20ms});
               ::raise(SIGTERM);
-              shutdown.wait();
-              sigpp::sigwait({SIGUSR1});
+              sigpp::check();
+              hang();
               return 0;
             })),
-            killed_by(SIGTERM));
+            exited(128 + SIGTERM));
+  EXPECT_EQ(describe_status(as_process_1([] {
+              shutdown_source shutdown;
+              ::raise(SIGTERM);
+              shutdown.wait();
+              std::exit(shutdown.finish());
+              return 0;
+            })),
+            exited(128 + SIGTERM));
 }
 
 TEST(shutdown_source, who_ends_in_time_is_not_ended) {

@@ -22,15 +22,11 @@ using namespace std::chrono_literals;
 using sigpp::signal_stream;
 using support::describe_status;
 using support::exited;
+using support::is_readable;
 using support::killed_by;
 using support::status_of;
 using support::wait_until;
 using support::wait_until_it_sleeps;
-
-bool is_readable(int fd) {
-  pollfd one{.fd = fd, .events = POLLIN, .revents = 0};
-  return ::poll(&one, 1, 0) == 1;
-}
 
 void send(int signum, int value) {
   ASSERT_EQ(::sigqueue(getpid(), signum, sigval{.sival_int = value}), 0);

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -14,6 +15,7 @@
 #include <sigpp/sigpp.hpp>
 
 #include "support/support.hpp"
+#include "support/worker.hpp"
 
 namespace {
 
@@ -23,6 +25,7 @@ using sigpp::subscription;
 using support::describe_status;
 using support::expect_system_error;
 using support::status_of;
+using support::wait_until;
 
 // Appends its letter to a word when it is called.
 struct letter {
@@ -342,6 +345,38 @@ TEST(subscribe, refuses_what_makes_no_sense_and_changes_nothing) {
               return 0;
             })),
             support::killed_by(SIGUSR1));
+}
+
+TEST(exclusive, one_thread_takes_them_and_others_inherit_the_block) {
+  support::worker w;
+  std::atomic<pid_t> taken_by{0};
+  const auto s = subscribe(
+      {SIGRTMIN}, [&](const sigpp::signal_info& info) { taken_by = info.thread().value_or(-1); },
+      w.where(), sigpp::exclusive);
+  EXPECT_TRUE(sigpp::pthread_sigmask(SIG_BLOCK, {}).contains(SIGRTMIN));
+  std::thread([] {
+    EXPECT_TRUE(sigpp::pthread_sigmask(SIG_BLOCK, {}).contains(SIGRTMIN));
+    ::sigqueue(getpid(), SIGRTMIN, sigval{});
+  }).join();
+  wait_until([&] { return taken_by != 0; });
+  w.call([&] { EXPECT_TRUE(taken_by == gettid() || taken_by == -1); });
+}
+
+TEST(exclusive, on_ones_own_thread_it_lets_them_in) {
+  const sigpp::signal_mask blocked{SIGRTMIN};
+  int calls = 0;
+  const auto s = subscribe(
+      {SIGRTMIN}, [&] { ++calls; }, sigpp::main_dispatcher(), sigpp::exclusive);
+  ::raise(SIGRTMIN);
+  sigpp::check();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(exclusive, needs_a_thread) {
+  const sigpp::manual_dispatcher loop;
+  EXPECT_THROW(static_cast<void>(subscribe(
+                   {SIGRTMIN}, [] {}, loop.dispatcher(), sigpp::exclusive)),
+               std::invalid_argument);
 }
 
 }  // namespace

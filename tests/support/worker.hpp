@@ -1,6 +1,7 @@
 // A thread with handlers of its own, for tests.
 #pragma once
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/types.h>
@@ -81,6 +82,12 @@ class worker {
 /// Until another thread has done something.
 inline void wait_until(const std::function<bool()>& done) {
   while (!done()) std::this_thread::yield();
+}
+
+/// Has the descriptor something to read?
+inline bool is_readable(int fd) {
+  pollfd one{.fd = fd, .events = POLLIN, .revents = 0};
+  return ::poll(&one, 1, 0) == 1;
 }
 
 /// Until a thread of this process blocks in the kernel.
