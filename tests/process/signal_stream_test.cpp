@@ -340,6 +340,8 @@ TEST(signal_stream, a_forked_child_has_one_of_its_own) {
   EXPECT_EQ(s.try_next()->number(), SIGUSR1);
   EXPECT_FALSE(s.try_next());
   EXPECT_FALSE(is_readable(fd));
+  status_of([] { return ::raise(SIGUSR1); });
+  EXPECT_FALSE(is_readable(fd)) << "the child has rung its parent";
 }
 
 TEST(signal_stream, a_handler_that_forks_within_next) {
