@@ -226,10 +226,10 @@ TEST(signal_stream, drops_the_oldest_and_counts_when_it_is_full) {
 
 // Dropping is the policy of each: nothing comes again because all of them have dropped it.
 TEST(signal_stream, what_several_drop_does_not_come_again) {
-  signal_stream a({SIGRTMIN}, {.capacity = 4});
-  signal_stream b({SIGRTMIN}, {.capacity = 4});
+  signal_stream a({SIGRTMIN}, {.capacity = 1});
+  signal_stream b({SIGRTMIN}, {.capacity = 1});
   std::vector<std::thread> all;
-  const int each = support::trials(20'000);
+  const int each = support::trials(100'000);
   for (int t = 0; t < 4; ++t) {
     all.emplace_back([each] {
       for (int i = 0; i < each; ++i) {
