@@ -170,7 +170,7 @@ void dispatcher_core::release_all(std::uint64_t room) noexcept {
 }
 
 void dispatcher_core::free_entry(process_state::held_thread& entry) noexcept {
-  if (entry.has_taken_one.exchange(0) != 0) {
+  if (entry.kind.exchange(entry.only_held) != entry.only_held) {
     const all_blocked guard;
     const as_a_handler counted;
     const siginfo_t taken = entry.taken;

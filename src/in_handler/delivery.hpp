@@ -54,8 +54,9 @@ struct process_state {
   /// and one that it had taken when there was no room for it anywhere.
   struct held_thread {
     static constexpr os::thread_id being_written = 1;
+    enum : unsigned { only_held, with_taken, only_taken };
     std::atomic<os::thread_id> thread;  // 0: free
-    std::atomic<unsigned> has_taken_one;
+    std::atomic<unsigned> kind;
     siginfo_t taken;
   };
   std::array<held_thread, 4096> held_threads;

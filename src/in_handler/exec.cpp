@@ -79,7 +79,7 @@ void prepare_for_exec(const sigset_t* mask, ignored_signals ignored,
       }
     }
     for (auto& entry : process->held_threads) {  // what there was no room for
-      if (entry.has_taken_one.exchange(0) != 0) os::send_again(entry.taken);
+      if (entry.kind.exchange(entry.only_held) != entry.only_held) os::send_again(entry.taken);
     }
     hold_nothing();
   }

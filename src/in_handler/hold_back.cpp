@@ -25,9 +25,19 @@ namespace {
 // It was let go under another mask, and that one may come back. A ring that is blocked until then
 // waits for that.
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool mask_may_return = false;
+// By which this thread will be let go.
+[[gnu::tls_model("initial-exec")]] constinit thread_local process_state::held_thread* own_entry =
+    nullptr;
+
+// Until then a ring is for something else. Whoever lets it go frees the entry, and then rings.
+bool is_listed() noexcept {
+  return own_entry != nullptr &&
+         own_entry->thread.load(std::memory_order_acquire) == this_thread() &&
+         own_entry->kind.load(std::memory_order_relaxed) != process_state::held_thread::only_taken;
+}
 
 // `taken`: may be null. Published last: whoever releases must find it whole.
-bool enter(process_state& process, const siginfo_t* taken) noexcept {
+bool enter(process_state& process, unsigned kind, const siginfo_t* taken) noexcept {
   for (auto& entry : process.held_threads) {
     os::thread_id none = 0;
     if (entry.thread.load(std::memory_order_relaxed) != 0 ||
@@ -35,12 +45,21 @@ bool enter(process_state& process, const siginfo_t* taken) noexcept {
       continue;
     }
     if (taken != nullptr) copy_words(&entry.taken, taken, sizeof *taken);
-    entry.has_taken_one.store(taken != nullptr ? 1 : 0, std::memory_order_relaxed);
+    entry.kind.store(kind, std::memory_order_relaxed);
     entry.thread.store(this_thread(), std::memory_order_release);
     process.any_held.store(1);
+    if (kind != process_state::held_thread::only_taken) own_entry = &entry;
     return true;
   }
   return false;
+}
+
+// false: nobody would let this thread go.
+bool enlist(process_state& process, const siginfo_t* taken) noexcept {
+  using entry = process_state::held_thread;
+  const bool listed = holding || is_listed();
+  if (taken == nullptr) return listed || enter(process, entry::only_held, nullptr);
+  return enter(process, listed ? entry::only_taken : entry::with_taken, taken);
 }
 
 }  // namespace
@@ -50,8 +69,8 @@ bool enter(process_state& process, const siginfo_t* taken) noexcept {
 // full. `taken`: the one that there was no room for, if so; it is written down. false: it is not.
 bool hold_back(process_state& process, void* context, const siginfo_t* taken) noexcept {
   const sigset_t* const guarded = guarded_mask;
-  if (context == nullptr && guarded == nullptr) return false;                  // no mask to change
-  if ((taken != nullptr || !holding) && !enter(process, taken)) return false;  // none would release
+  if (context == nullptr && guarded == nullptr) return false;  // no mask to change
+  if (!enlist(process, taken)) return false;
   if (!holding) sigemptyset(&held);
   sigset_t* const interrupted = context != nullptr ? &os::interrupted_mask(context) : nullptr;
   const sigset_t& programs = guarded != nullptr ? *guarded : *interrupted;
@@ -76,6 +95,7 @@ bool hold_back(process_state& process, void* context, const siginfo_t* taken) no
 // A section or a handler of other code may have saved the mask, and put it back later, when nobody
 // would release the thread. So a second ring waits, and is let in with that mask.
 void release(void* context) noexcept {
+  if (is_listed()) return;
   if (guarded_mask != nullptr) {  // all stay blocked, and the guard will see to it
     hold_nothing();
     return;
@@ -102,7 +122,7 @@ void release(void* context) noexcept {
 }
 
 bool keep_for_later(process_state& process, const siginfo_t& info) noexcept {
-  return enter(process, &info);
+  return enter(process, process_state::held_thread::only_taken, &info);
 }
 
 sigset_t* held_on_this_thread() noexcept { return holding ? &held : nullptr; }

@@ -57,10 +57,13 @@ bool forked;       /* we look at the child: thread 0 is its only one */
 #define is_here(t) true
 #endif
 
+/* By the one that will let it go. */
+#define is_listed(t) (held_threads[0] == (t) + 1)
+
 /* --- the signal handler --------------------------------------------------------------------- */
 
 inline hold_back() {
-  atomic { listed = (holding[t] || (t == 0 && known)) }
+  atomic { listed = (holding[t] || is_listed(t) || (t == 0 && known)) }
   do
   :: atomic { listed || i == ENTRIES -> break }
   :: atomic { else ->
@@ -111,7 +114,7 @@ proctype handlers(byte t) {
   do
   :: atomic { free_for(t) && bell[t] -> bell[t] = false;
        if /* on_doorbell(), release() */
-       :: holding[t] -> mask[t] = false; holding[t] = false
+       :: holding[t] && !is_listed(t) -> mask[t] = false; holding[t] = false
        :: else
        fi;
        if

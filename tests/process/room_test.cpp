@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -164,6 +165,43 @@ TEST(room, a_storm_is_drained_and_not_let_in) {
   while (calls < sent) sigpp::check();
   EXPECT_LT(by_the_handler, 1000);
   EXPECT_EQ(sigpp::statistics(SIGRTMIN).held_back, 1U);
+}
+
+// Rings are for other things, too. Each would let one more in, and list the thread once more, until
+// no other thread finds room in the list.
+TEST(room, a_thread_that_holds_back_does_so_whatever_else_rings_it) {
+  int got = 0;
+  sigpp::signal(SIGRTMIN, [&] { ++got; });
+  std::atomic<int> step{0};
+  std::atomic<unsigned> rings{0};
+  std::optional<sigpp::thread_handle> handle;
+  std::thread worker([&] {
+    handle = sigpp::this_thread::handle();
+    step = 1;
+    while (step == 1) {
+      try {
+        sigpp::check();
+      } catch (const sigpp::interrupted&) {
+        ++rings;
+      }
+    }
+  });
+  while (step != 1) std::this_thread::yield();
+  // They all go to the worker: first what makes it hold back, then what waits for it.
+  const sigset_t mask = sigpp::signal_set{SIGRTMIN}.native();
+  pthread_sigmask(SIG_BLOCK, &mask, nullptr);
+  int sent = 0;
+  while (sigpp::statistics(SIGRTMIN).held_back == 0) queue(SIGRTMIN, sent++);
+  for (int i = 0; i < 100; ++i) queue(SIGRTMIN, sent++);
+  for (unsigned i = 0; i < 5000; ++i) {
+    sigpp::interrupt(*handle);
+    while (rings == i) std::this_thread::yield();
+  }
+  EXPECT_EQ(sigpp::statistics(SIGRTMIN).held_back, 1U);
+  EXPECT_LT(sigpp::statistics(SIGRTMIN).received, static_cast<unsigned>(sent));
+  while (got < sent) sigpp::check();
+  step = 2;
+  worker.join();
 }
 
 // Its mask comes back from the sleep as it was before, not as the handler leaves it.
