@@ -23,10 +23,6 @@ using in_handler::shared;
 
 namespace {
 
-bool is_ours(const struct sigaction& action) noexcept {
-  return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == in_handler::sigpp_on_signal;
-}
-
 struct sigaction our_action() noexcept {
   struct sigaction action {};
   action.sa_sigaction = in_handler::sigpp_on_signal;
@@ -368,6 +364,10 @@ void registry::prepare() {
   const std::lock_guard lock(mutex_);
   start_delivery();
   install_doorbell();  // also after exit has begun: a timer's ring would kill
+}
+
+bool registry::is_ours(const struct sigaction& action) noexcept {
+  return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == in_handler::sigpp_on_signal;
 }
 
 bool registry::is_installed(int signum) noexcept {

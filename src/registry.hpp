@@ -98,6 +98,7 @@ class registry {
 
   /// Is our handler what the system would call?
   static bool is_installed(int signum) noexcept;
+  static bool is_ours(const struct sigaction& action) noexcept;
 
   bool wanted_at(int signum, dispatcher_core& where);
 
