@@ -1,0 +1,138 @@
+"""lost_wakeups.py VARIANT TRIALS: the same for CPython; see lost_wakeups.cpp.
+
+The time between begin and call is the interpreter's: the signal is aimed around the call as
+measured before, not around a fixed time.
+"""
+import ctypes
+import json
+import mmap
+import os
+import random
+import select
+import signal
+import sys
+import time
+
+SPIN = 20_000  # ns
+WIDEST = 40_000
+PATIENCE = 50_000_000
+BEGUN, HEARD, LOST = range(3)
+
+shared = (ctypes.c_long * 3).from_buffer(mmap.mmap(-1, mmap.PAGESIZE))
+now = time.perf_counter_ns
+
+
+def stay_on_processor(n):
+    all_of_them = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {all_of_them[n % len(all_of_them)]})
+
+
+def sleeps(process):
+    with open(f"/proc/{process}/stat", encoding="ascii") as stat:
+        return stat.read().rpartition(") ")[2].startswith("S")
+
+
+def send(waiter, trials, out):
+    draw = random.Random(3)
+    for trial in range(1, trials + 1):
+        while shared[BEGUN] < trial:
+            pass
+        end = now() + draw.randrange(WIDEST)
+        while now() < end:
+            pass
+        os.kill(waiter, signal.SIGUSR1)
+        end = now() + PATIENCE
+        while shared[HEARD] < trial and (now() < end or not sleeps(waiter)):
+            pass
+        if shared[HEARD] < trial:
+            shared[LOST] += 1
+            while shared[HEARD] < trial:
+                os.kill(waiter, signal.SIGUSR1)
+                time.sleep(0.001)
+        os.write(out, b"x")  # PEP 475: a read goes on after the handler
+
+
+class Woken(Exception):
+    pass
+
+
+def note(_signum, _frame):
+    shared[HEARD] = shared[BEGUN]
+
+
+def raise_woken(_signum, _frame):
+    shared[HEARD] = shared[BEGUN]
+    raise Woken
+
+
+def spin():
+    end = now() + SPIN
+    while now() < end:
+        pass
+
+
+def read_with_a_flag(trial, end):
+    spin()
+    if shared[HEARD] < trial:
+        os.read(end, 1)
+    else:
+        os.read(end, 1)  # the byte of this trial
+
+
+def time_sleep(trial, end):
+    try:
+        spin()
+        if shared[HEARD] < trial:
+            time.sleep(1000)
+    except Woken:
+        pass
+    os.read(end, 1)
+
+
+def signal_pause(trial, end):
+    spin()
+    while shared[HEARD] < trial:
+        signal.pause()
+    os.read(end, 1)
+
+
+def wakeup_fd(trial, end):
+    spin()
+    while shared[HEARD] < trial:
+        select.select([bell], [], [])
+        os.read(bell, 64)
+    os.read(end, 1)
+
+
+VARIANTS = {
+    "os_read": (read_with_a_flag, note),
+    "time_sleep": (time_sleep, raise_woken),
+    "signal_pause": (signal_pause, note),
+    "wakeup_fd": (wakeup_fd, note),
+}
+
+if len(sys.argv) != 3 or sys.argv[1] not in VARIANTS:
+    sys.exit("lost_wakeups.py VARIANT TRIALS; the variants are: " + ", ".join(VARIANTS))
+wait, handler = VARIANTS[sys.argv[1]]
+trials = int(sys.argv[2])
+in_end, out_end = os.pipe()
+
+self = os.getpid()
+child = os.fork()
+if child == 0:
+    stay_on_processor(1)
+    send(self, trials, out_end)
+    os._exit(0)
+
+stay_on_processor(0)
+if wait is wakeup_fd:
+    bell, bell_out = os.pipe()
+    for fd in bell, bell_out:
+        os.set_blocking(fd, False)
+    signal.set_wakeup_fd(bell_out)
+signal.signal(signal.SIGUSR1, handler)
+for trial in range(1, trials + 1):
+    shared[BEGUN] = trial
+    wait(trial, in_end)
+os.waitpid(child, 0)
+print(json.dumps({"trials": trials, "lost": shared[LOST]}))
