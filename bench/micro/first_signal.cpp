@@ -28,9 +28,9 @@ void by_sigpp() {
 
 template <void (*listen)()>
 void first(benchmark::State& state) {
-  static auto* const taken = new (mmap(nullptr, sizeof(steady_clock::duration),
-                                       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))
-      steady_clock::duration{};
+  static auto* const taken =
+      new (mmap(nullptr, sizeof(steady_clock::duration), PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_ANONYMOUS, -1, 0)) steady_clock::duration{};
   for (auto _ : state) {
     const pid_t child = fork();
     if (child == 0) {
