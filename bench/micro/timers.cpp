@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,6 +70,7 @@ timespec to_timespec(nanoseconds t) {
 int ticks = 0;
 void tick() { ++ticks; }
 
+// Reads the clock in each call_later(); those below take the time from the last turn of their loop.
 struct by_sigpp {
   std::vector<sigpp::timer> timers;
   explicit by_sigpp(std::size_t n) : timers(n) {}
@@ -76,6 +78,17 @@ struct by_sigpp {
   void cancel(std::size_t i) { timers[i].cancel(); }
   void settle() { sigpp::check(); }
   void run() { sigpp::check(); }
+};
+
+// One that knows the time, as they do.
+struct by_sigpp_call_at : by_sigpp {
+  using by_sigpp::by_sigpp;
+  steady_clock::time_point now = steady_clock::now();
+  void arm(std::size_t i, nanoseconds after) { timers[i] = sigpp::call_at(now + after, tick); }
+  void settle() {
+    now = steady_clock::now();
+    by_sigpp::settle();
+  }
 };
 
 #ifdef BENCH_LIBUV
@@ -284,6 +297,26 @@ nanoseconds some_hours() {
   return 1h + nanoseconds(random() % static_cast<std::uint64_t>(nanoseconds(1h).count()));
 }
 
+// Bytes of the heap for each. In a child, so that nothing is there from another measurement.
+template <class Timers>
+double bytes_each(std::size_t pending) {
+  std::array<int, 2> ends{};
+  require(::pipe(ends.data()) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const std::size_t before = allocated();
+    Timers all(pending);
+    for (std::size_t i = 0; i < pending; ++i) all.arm(i, some_hours());
+    const double bytes = static_cast<double>(allocated() - before) / static_cast<double>(pending);
+    ::_exit(::write(ends[1], &bytes, sizeof bytes) == sizeof bytes ? 0 : 1);
+  }
+  double bytes = 0;
+  require(::read(ends[0], &bytes, sizeof bytes) == sizeof bytes);
+  for (const int end : ends) ::close(end);
+  require(::waitpid(child, nullptr, 0) == child);
+  return bytes;
+}
+
 template <class F>
 nanoseconds time_of(F f) {
   const auto start = steady_clock::now();
@@ -294,16 +327,14 @@ nanoseconds time_of(F f) {
 // `pending` timers; in each round some of them, anywhere among them, are cancelled, armed again,
 // and then, in another turn that is not part of the round's time, made due and run.
 template <class Timers>
-void many_timers(benchmark::State& state, std::size_t pending, bool counts_memory) {
+void many_timers(benchmark::State& state, std::size_t pending, double bytes) {
   std::vector<std::size_t> order(pending);
   std::iota(order.begin(), order.end(), 0);
   std::mt19937 random{2};
   const std::size_t batch = std::min<std::size_t>(pending, 256);
 
-  const std::size_t before = allocated();
   Timers all(pending);
   for (const std::size_t i : order) all.arm(i, some_hours());
-  const std::size_t after = allocated();
   all.settle();
 
   nanoseconds arming{};
@@ -343,9 +374,7 @@ void many_timers(benchmark::State& state, std::size_t pending, bool counts_memor
   state.counters["arm_ns"] = mean(arming);
   state.counters["cancel_ns"] = mean(cancelling);
   state.counters["fire_ns"] = mean(firing);
-  if (counts_memory && pending >= 1000) {
-    state.counters["bytes"] = static_cast<double>(after - before) / static_cast<double>(pending);
-  }
+  if (bytes != 0) state.counters["bytes"] = bytes;
 }
 
 template <class Timers>
@@ -356,7 +385,8 @@ void add(const std::string& contestant, std::size_t most = SIZE_MAX, bool counts
     if (pending == last) break;  // as many as the system allows, once
     last = pending;
     const std::string name = "timers/" + contestant + "/" + std::to_string(pending);
-    benchmark::RegisterBenchmark(name.c_str(), many_timers<Timers>, pending, counts_memory)
+    const double bytes = counts_memory && pending > 1 ? bytes_each<Timers>(pending) : 0;
+    benchmark::RegisterBenchmark(name.c_str(), many_timers<Timers>, pending, bytes)
         ->UseManualTime()
         ->Iterations(pending == 1 ? 5000 : 40);
   }
@@ -528,6 +558,7 @@ BENCHMARK(by_setitimer)->Name("scoped_timeout/setitimer");
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   add<by_sigpp>("sigpp");
+  add<by_sigpp_call_at>("sigpp_call_at");
 #ifdef BENCH_LIBUV
   add<by_libuv>("libuv");
 #endif
