@@ -26,7 +26,6 @@
 #include <new>
 #include <random>
 #include <string>
-#include <thread>
 
 #include <sigpp/sigpp.hpp>
 
@@ -82,15 +81,12 @@ void send(pid_t waiter, long trials) {
     while (shared.begun < trial) {
     }
     spin_until(steady_clock::now() + nanoseconds(delay(random)));
-    ::kill(waiter, SIGUSR1);
-    const auto until = steady_clock::now() + patience;
-    while (shared.heard < trial && (steady_clock::now() < until || !sleeps(waiter))) {
-    }
-    if (shared.heard >= trial) continue;
-    ++shared.lost;
-    while (shared.heard < trial) {
-      ::kill(waiter, SIGUSR1);
-      std::this_thread::sleep_for(1ms);
+    for (bool again = false; shared.heard < trial; again = true) {
+      if (again) ++shared.lost;
+      ::kill(waiter, SIGUSR1);  // one at a time: what comes too late would end the next trial
+      const auto until = steady_clock::now() + patience;
+      while (shared.heard < trial && (steady_clock::now() < until || !sleeps(waiter))) {
+      }
     }
   }
 }

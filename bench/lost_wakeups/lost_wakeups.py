@@ -41,15 +41,14 @@ def send(waiter, trials, out):
         end = now() + draw.randrange(WIDEST)
         while now() < end:
             pass
-        os.kill(waiter, signal.SIGUSR1)
-        end = now() + PATIENCE
-        while shared[HEARD] < trial and (now() < end or not sleeps(waiter)):
-            pass
-        if shared[HEARD] < trial:
-            shared[LOST] += 1
-            while shared[HEARD] < trial:
-                os.kill(waiter, signal.SIGUSR1)
-                time.sleep(0.001)
+        again = False
+        while shared[HEARD] < trial:
+            shared[LOST] += again
+            os.kill(waiter, signal.SIGUSR1)
+            end = now() + PATIENCE
+            while shared[HEARD] < trial and (now() < end or not sleeps(waiter)):
+                pass
+            again = True
         os.write(out, b"x")  # the end of the trial
 
 
@@ -66,20 +65,21 @@ def raise_woken(_signum, _frame):
     raise Woken
 
 
-def spin():
+def begin(trial):
+    shared[BEGUN] = trial
     end = now() + SPIN
     while now() < end:
         pass
 
 
-def os_read(_trial, end):
-    spin()
+def os_read(trial, end):
+    begin(trial)
     os.read(end, 1)
 
 
 def time_sleep(trial, end):
     try:
-        spin()
+        begin(trial)
         if shared[HEARD] < trial:
             time.sleep(1000)
     except Woken:
@@ -88,14 +88,14 @@ def time_sleep(trial, end):
 
 
 def signal_pause(trial, end):
-    spin()
+    begin(trial)
     while shared[HEARD] < trial:
         signal.pause()
     os.read(end, 1)
 
 
 def wakeup_fd(trial, end):
-    spin()
+    begin(trial)
     while shared[HEARD] < trial:
         select.select([bell], [], [])
         os.read(bell, 64)
@@ -133,7 +133,6 @@ if wait is wakeup_fd:
     signal.set_wakeup_fd(bell_out)
 signal.signal(signal.SIGUSR1, handler)
 for trial in range(1, trials + 1):
-    shared[BEGUN] = trial
     wait(trial, in_end)
 os.waitpid(child, 0)
 print(json.dumps({"trials": trials, "lost": shared[LOST]}))
