@@ -152,8 +152,9 @@ bool test() noexcept {
 // 0: not tried yet; 1: the stub works; 2: it does not.
 constinit std::atomic<int> verdict{0};
 
-// Set once this thread hears rings here.
-constinit thread_local bool listens = false;
+// Set once this thread hears rings here. Initial-exec: else each read asks the linker's run-time
+// where it is, and saves its registers for that.
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool listens = false;
 
 bool begin() {
   detail::prepare_this_thread();
