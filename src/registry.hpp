@@ -148,8 +148,8 @@ class registry {
   static constexpr std::uint64_t slot_id = 1;
   struct entry {
     handler slot;
-    bool slot_is_mains = false;  // wherever the others are called
-    std::vector<std::shared_ptr<subscriber>> subscribers;
+    bool slot_is_mains = false;                            // wherever the others are called
+    std::vector<std::shared_ptr<subscriber>> subscribers;  // by their ids
   };
   entry& at(int signum) noexcept { return table_[static_cast<std::size_t>(signum)]; }
   dispatcher_core* take_idle_core();
