@@ -220,16 +220,23 @@ int storm(const words& arguments, const words& command, int signum) {
   return 0;
 }
 
+// The best of ten.
 int start(const words& command) {
-  contestant peer(command, "serve", 0);
-  std::printf(
-      "{\"start\": %lld, \"rss\": %ld, \"anonymous\": %ld, \"descriptors\": %ld, "
-      "\"threads\": %ld}\n",
-      static_cast<long long>(peer.start_time()), std::stol(peer.status_of("VmRSS")),
-      std::stol(peer.status_of("RssAnon")), peer.descriptors(),
-      std::stol(peer.status_of("Threads")));
-  peer.end();
-  return 0;
+  std::int64_t best = 0;
+  for (int i = 0;; ++i) {
+    contestant peer(command, "serve", 0);
+    best = i == 0 ? peer.start_time() : std::min(best, peer.start_time());
+    if (i == 9) {
+      std::printf(
+          "{\"start\": %lld, \"rss\": %ld, \"anonymous\": %ld, \"descriptors\": %ld, "
+          "\"threads\": %ld}\n",
+          static_cast<long long>(best), std::stol(peer.status_of("VmRSS")),
+          std::stol(peer.status_of("RssAnon")), peer.descriptors(),
+          std::stol(peer.status_of("Threads")));
+      return 0;
+    }
+    peer.end();
+  }
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 """Tables and plots of what run.py has measured; nothing here that is not in the results."""
 
+import beside
+
 HEAD = """# Benchmarks
 
 What `scripts/bench` has measured: sigpp, plain system calls and other libraries side by side, in one interleaved
@@ -59,7 +61,8 @@ def workload_section(workload):
         if "problem" in row:
             rows.append(problem_row(row, len(columns)))
             continue
-        cells = [shown(row["name"])]
+        failed = row["failed_rounds"]
+        cells = [shown(row["name"]) + (f" (failed in {failed} rounds)" if failed else "")]
         for key in keys:
             ratio = row.get(key + "_ratio")
             low, high = row.get(key + "_spread", (None, None))
@@ -132,9 +135,8 @@ def title_of_counter(name):
 
 def budgets(results):
     """What design.md promises, beside what was measured: (promise, limit, value, kept)."""
-    import contestants
     rows = []
-    for promise, limit, value in contestants.budgets(results):
+    for promise, limit, value in beside.budgets(results):
         if value is None:
             rows.append([promise, limit, "not measured", ""])
         else:
@@ -203,18 +205,17 @@ def section(workload, pictures, micro_about):
 
 def write(results, docs):
     """docs/benchmarks.md and its pictures."""
-    import contestants
     pictures = plots(results, docs / "benchmarks")
     parts = [HEAD.format(**results["machine"])]
     if not results["complete"]:
         parts.append("**This run died half-way: what is missing below was not measured.**\n")
     parts.append(budgets(results))
-    parts += [section(each, pictures, contestants.micro_about) for each in results["workloads"]]
+    parts += [section(each, pictures, beside.MICRO) for each in results["workloads"]]
     versions = [[name, version] for name, version in results["versions"].items()]
     parts.append("## Versions\n\n" + table(["", "version"], versions))
     if results["missing"]:
-        parts.append("## Missing\n\nNot installed, so not measured:\n\n" + table(
-            ["", "packages"], [[m["name"], ", ".join(m["packages"])] for m in results["missing"]]))
+        parts.append("## Missing\n\nNot there, so not measured:\n\n" + table(
+            ["", "why"], [list(each) for each in results["missing"].items()]))
     (docs / "benchmarks.md").write_text("\n".join(parts))
 
 
@@ -247,6 +248,6 @@ def as_text(results):
                                           if each == "waiting" else
                                           f"{row['lost']} of {row['trials']} wake-ups lost")
             text += f"  {row['name']:30} {said}\n"
-    for missing in results["missing"]:
-        text += f"missing: {missing['name']} (Debian: {', '.join(missing['packages'])})\n"
+    for name, why in results["missing"].items():
+        text += f"missing: {name}: {why}\n"
     return text

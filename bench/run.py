@@ -16,11 +16,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import contestants as peers
+import beside
 import report
+from contestants import CONTESTANTS
 
 HERE = Path(__file__).resolve().parent
-BASE = "raw_handler"
+BASE = "raw handler"
 
 
 class Lost(Exception):
@@ -45,7 +46,7 @@ class Workload:
     values: dict
     base: str
     rounds: int
-    problems: dict = field(default_factory=dict)  # entry -> why there is no value
+    problems: dict = field(default_factory=dict)  # entry -> what went wrong, round by round
 
 
 def run(entry):
@@ -65,13 +66,13 @@ def measure(workload):
     samples = {entry.name: [] for entry in workload.entries}
     for number in range(workload.rounds):
         for entry in workload.entries:
-            if entry.name in workload.problems:
+            if entry.name in workload.problems and not samples[entry.name]:
                 continue
             say(f"{workload.name}: round {number + 1} of {workload.rounds}: {entry.name}")
             try:
-                samples[entry.name].append(run(entry))
+                samples[entry.name].append(run(entry) | {"round": number})
             except (Lost, RuntimeError) as error:
-                workload.problems[entry.name] = str(error)
+                workload.problems.setdefault(entry.name, []).append(str(error))
     return samples
 
 
@@ -83,17 +84,19 @@ def say(text):
 def summary(workload, samples):
     """Medians, and medians of ratios to the base within each round."""
     rows = []
-    base = samples.get(workload.base, [])
+    base = {each["round"]: each for each in samples.get(workload.base, [])}
     for entry in workload.entries:
         mine = samples[entry.name]
-        row = {"name": entry.name}
-        if entry.name in workload.problems or not mine:
-            rows.append(row | {"problem": workload.problems.get(entry.name, "not measured")})
+        problems = workload.problems.get(entry.name, [])
+        row = {"name": entry.name, "failed_rounds": len(problems)}
+        if not mine:
+            rows.append(row | {"problem": problems[0]})
             continue
         for key in workload.values:
             values = [each[key] for each in mine]
             row[key] = statistics.median(values)
-            ratios = [a[key] / b[key] for a, b in zip(mine, base) if b[key]]
+            ratios = [each[key] / base[each["round"]][key] for each in mine
+                      if each["round"] in base and base[each["round"]][key]]
             if ratios:
                 row[key + "_ratio"] = statistics.median(ratios)
                 row[key + "_spread"] = [min(ratios), max(ratios)]
@@ -115,11 +118,12 @@ def storm_values(output):
             "in_order": said.get("in_order"), "term": output["term"]}
 
 
-def storms(driver, chosen, number, senders, rounds):
+def storms(driver, built, chosen, number, senders, rounds):
     """A storm has its own columns: what is handled matters more than a ratio of times."""
     kind = "standard" if senders else "queued"
     samples = {one.name: [] for one in chosen}
-    problems = {}
+    problems = {one.name: "it hears no real-time signals" for one in chosen
+                if not senders and not one.realtime}
     for _ in range(rounds):
         for one in chosen:
             if one.name in problems:
@@ -127,7 +131,7 @@ def storms(driver, chosen, number, senders, rounds):
             say(f"storm, {kind}: {one.name}")
             words = [driver, kind, str(number)] + ([str(senders)] if senders else [])
             try:
-                output = run(Entry(one.name, words + ["--"] + one.command(), patience=120))
+                output = run(Entry(one.name, words + ["--"] + one.command(built), 120))
                 samples[one.name].append(storm_values(output | {"queued": not senders}))
             except (Lost, RuntimeError) as error:
                 problems[one.name] = str(error)
@@ -150,7 +154,7 @@ def storms(driver, chosen, number, senders, rounds):
             "rows": rows, "rounds": rounds}
 
 
-def late(chosen, numbers):
+def late(built, chosen, numbers):
     """How many other signals it takes until the SIGTERM behind them is lost."""
     rows = []
     for one in chosen:
@@ -160,7 +164,7 @@ def late(chosen, numbers):
             say(f"late loop: {one.name}, {number}")
             try:
                 # A CPU second for 100 000 signals in a slow language, and ten for the rest.
-                run(Entry(one.name, one.command() + ["late", str(number)], 10 + number / 50_000))
+                run(Entry(one.name, one.command(built) + ["late", str(number)], 10 + number / 50_000))
             except Lost:
                 lost_after = number
                 break
@@ -180,23 +184,24 @@ def micro(programs, quick):
         say(f"micro: {program.name}")
         words = [str(program), "--benchmark_format=json",
                  "--benchmark_enable_random_interleaving=true",
-                 f"--benchmark_repetitions={3 if quick else 9}",
-                 f"--benchmark_min_time={0.01 if quick else 0.05}"]
+                 f"--benchmark_repetitions={3 if quick else 5}",
+                 f"--benchmark_min_time={0.01 if quick else 0.03}"]
         done = subprocess.run(words, capture_output=True, text=True, timeout=1800)
         if done.returncode != 0:
             raise RuntimeError(f"{program.name}: {done.stderr.strip()}")
         for each in json.loads(done.stdout)["benchmarks"]:
             if each.get("run_type") != "iteration":
                 continue
-            group, _, name = each["run_name"].partition("/")
+            name = "/".join(part for part in each["run_name"].split("/")
+                            if part != "manual_time" and not part.startswith("iterations:"))
+            group, _, name = name.partition("/")
+            group += program.name.removeprefix("safe_point") if group.endswith("_loop") else ""
             if each.get("error_occurred"):
                 groups.setdefault(group, {}).setdefault(name, {})["problem"] = each["error_message"]
                 continue
             into = groups.setdefault(group, {}).setdefault(name, {"times": [], "counters": {}})
             into["times"].append(each["real_time"] * {"ns": 1, "us": 1e3, "ms": 1e6}[each["time_unit"]])
-            for key in peers.counters:
-                if key in each:
-                    into["counters"][key] = each[key]
+            into["counters"] |= {key: each[key] for key in beside.COUNTERS if key in each}
     return [{"name": group, "rows": [
         {"name": name, "problem": data["problem"]} if "problem" in data else
         {"name": name, "time": statistics.median(data["times"]), "best": min(data["times"]),
@@ -228,7 +233,7 @@ def machine():
     model = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo")
              if line.startswith("model name")]
     return {"processors": os.cpu_count(), "model": model[0] if model else platform.machine(),
-            "kernel": platform.release(), "compiler": first(["g++", "--version"]),
+            "kernel": platform.release().split("-")[0], "compiler": first(["g++", "--version"]),
             "libc": " ".join(platform.libc_ver()), "date": time.strftime("%Y-%m-%d"),
             "load": [round(each, 1) for each in os.getloadavg()]}
 
@@ -241,7 +246,7 @@ def main():
     arguments = parser.parse_args()
     build = arguments.build.resolve() / "bench"
     quick = arguments.quick
-    peers.build = build
+    built = build / "contestants"
 
     results = {"complete": False, "quick": quick, "only": arguments.only, "machine": machine(),
                "workloads": []}
@@ -251,17 +256,16 @@ def main():
         results["workloads"].append(result)
         where.write_text(json.dumps(results, indent=1))
 
-    chosen = [one for one in peers.contestants if not quick or one.quick]
-    here = [one for one in chosen if one.is_built()]
-    results["missing"] = [{"name": one.name, "packages": one.packages} for one in chosen
-                          if not one.is_built()]
-    results["versions"] = {one.name: one.version() for one in here}
+    chosen = [one for one in CONTESTANTS if not quick or one.quick]
+    here = [one for one in chosen if one.missing(built) is None]
+    results["missing"] = {one.name: one.missing(built) for one in chosen if one not in here}
+    results["versions"] = {one.name: one.version_told() for one in here}
     driver = str(build / "driver")
     rounds = 3 if quick else 7
     wanted = lambda name: not arguments.only or arguments.only in name
 
     def entries(*before, after=()):
-        return [Entry(one.name, [*before, *one.command(), *after]) for one in here]
+        return [Entry(one.name, [*before, *one.command(built), *after]) for one in here]
 
     workloads = [
         Workload("latency", "From raise to handler, in the own process",
@@ -270,8 +274,8 @@ def main():
                  {"median": "ns", "min": "ns"}, BASE, rounds),
         Workload("waiting", "From the sender to a handler of a thread that waits",
                  "Two threads on one processor; the one that waits sleeps.",
-                 [Entry(name, [str(build / "waiting"), name, "2000" if quick else "10000"])
-                  for name in peers.waiting], {"median": "ns", "min": "ns"}, BASE, rounds),
+                 [Entry(name, [str(build / "waiting"), variant, "2000" if quick else "10000"])
+                  for name, variant in beside.WAITING.items()], {"median": "ns", "min": "ns"}, BASE, rounds),
         Workload("trips_same", "Ping-pong between two processes on one processor",
                  "The other process waits in sigwaitinfo.",
                  entries(driver, "trips", "3000" if quick else "20000", "same", "--"),
@@ -281,10 +285,10 @@ def main():
                  entries(driver, "trips", "1000" if quick else "5000", "across", "--"),
                  {"trip": "ns", "cpu": "ns"}, BASE, 1 if quick else 3),
         Workload("start", "What a program that handles SIGINT and SIGTERM costs",
-                 "From fork to listening; memory in kB.",
+                 "From fork to listening, the best of ten; memory in kB.",
                  entries(driver, "start", "--"),
                  {"start": "ns", "rss": "kB", "anonymous": "kB", "descriptors": "", "threads": ""},
-                 BASE, 5 if quick else 21),
+                 BASE, 3 if quick else 7),
     ]
     for workload in workloads:
         if wanted(workload.name):
@@ -292,13 +296,15 @@ def main():
     number = 20_000 if quick else 200_000
     if wanted("storm"):
         for senders in (1, 0) if quick else (1, 2, 0):
-            keep(storms(driver, here, number, senders, 1 if quick else 3))
+            keep(storms(driver, built, here, number, senders, 1 if quick else 2))
     if wanted("late"):
-        keep(late(here, [300, 5000] if quick else [300, 1000, 5000, 20_000, 70_000, 1_000_000]))
+        keep(late(built, here, [300, 5000] if quick else [300, 1000, 5000, 20_000, 70_000, 1_000_000]))
     if wanted("lost_wakeups"):
-        keep(lost_wakeups(peers.lost_wakeups(), 20_000 if quick else 1_000_000))
+        keep(lost_wakeups(beside.lost_wakeups(build), 20_000 if quick else 400_000))
     if wanted("micro"):
-        for group in micro(peers.micro(quick), quick):
+        programs = sorted((build / "micro").iterdir()) if (build / "micro").is_dir() else []
+        for group in micro([each for each in programs if not quick or each.name in beside.QUICK],
+                           quick):
             keep(group)
     results["complete"] = True
     where.write_text(json.dumps(results, indent=1))

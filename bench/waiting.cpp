@@ -36,7 +36,12 @@ std::atomic<std::int64_t> heard{0};
 std::atomic<bool> done{false};
 int self_pipe[2];
 
-void hear() { heard = bench::now(); }
+// false: that was the last one.
+bool hear() {
+  const bool more = !done;
+  heard = bench::now();
+  return more;
+}
 void hear_in_handler(int /*signum*/) { hear(); }
 void write_to_pipe(int /*signum*/) { static_cast<void>(!::write(self_pipe[1], "x", 1)); }
 
@@ -59,10 +64,9 @@ sigset_t block() {
 
 void raw_sigwaitinfo() {
   const sigset_t set = block();
-  while (!done) {
+  do {
     ::sigwaitinfo(&set, nullptr);
-    hear();
-  }
+  } while (hear());
 }
 
 int epoll_of(int descriptor) {
@@ -76,13 +80,12 @@ void raw_signalfd() {
   const sigset_t set = block();
   const int descriptor = ::signalfd(-1, &set, SFD_NONBLOCK);
   const int epoll = epoll_of(descriptor);
-  while (!done) {
+  do {
     epoll_event event{};
     ::epoll_wait(epoll, &event, 1, -1);
     signalfd_siginfo info{};
     static_cast<void>(!::read(descriptor, &info, sizeof info));
-    hear();
-  }
+  } while (hear());
 }
 
 void raw_self_pipe() {
@@ -90,25 +93,25 @@ void raw_self_pipe() {
   struct sigaction action {};
   action.sa_handler = write_to_pipe;
   ::sigaction(SIGUSR1, &action, nullptr);
-  while (!done) {
+  do {
     pollfd readable{.fd = self_pipe[0], .events = POLLIN, .revents = 0};
-    if (::poll(&readable, 1, -1) != 1) continue;
+    while (::poll(&readable, 1, -1) != 1) {
+    }
     char byte = 0;
     static_cast<void>(!::read(self_pipe[0], &byte, 1));
-    hear();
-  }
+  } while (hear());
 }
 
 void sigpp_pause() {
-  sigpp::signal(SIGUSR1, hear);
-  while (!done) sigpp::pause();
+  bool more = true;
+  sigpp::signal(SIGUSR1, [&] { more = hear(); });
+  while (more) sigpp::pause();
 }
 
 void sigpp_sleep_for() {
   struct end {};
   sigpp::signal(SIGUSR1, [] {
-    hear();
-    if (done) throw end();
+    if (!hear()) throw end();
   });
   try {
     sigpp::sleep_for(24h);
@@ -118,23 +121,31 @@ void sigpp_sleep_for() {
 
 void sigpp_stream() {
   sigpp::signal_stream stream{SIGUSR1};
-  while (!done) {
+  do {
     stream.next();
-    hear();
-  }
+  } while (hear());
 }
 
 void sigpp_background() {
   const sigpp::background here;
-  const auto s = sigpp::subscribe({SIGUSR1}, hear, here.dispatcher());
-  while (!done) ::usleep(100'000);
+  std::atomic<bool> more{true};
+  const auto s = sigpp::subscribe(
+      {SIGUSR1},
+      [&] {
+        more = hear();
+        more.notify_all();
+      },
+      here.dispatcher());
+  more.wait(true);
 }
 
 void sigpp_epoll() {
   sigpp::manual_dispatcher loop;
-  const auto s = sigpp::subscribe({SIGUSR1}, hear, loop.dispatcher());
+  bool more = true;
+  const auto s = sigpp::subscribe(
+      {SIGUSR1}, [&] { more = hear(); }, loop.dispatcher());
   const int epoll = epoll_of(loop.native_handle());
-  while (!done) {
+  while (more) {
     epoll_event event{};
     if (::epoll_wait(epoll, &event, 1, -1) == 1) loop.dispatch();
   }
