@@ -138,11 +138,11 @@ void registry::add_route(int signum, in_handler::station& to) {
 std::vector<dispatcher_core*> registry::drop_routes(int signum) {
   std::vector<dispatcher_core*> dropped;
   const auto drop = [&](dispatcher_core& core) {
-    if (wants(at(signum), core)) return;
-    for (auto* at = shared.routes[static_cast<std::size_t>(signum)].load(); at != nullptr;
-         at = at->next.load()) {
-      if (at->to.load() != &core.station()) continue;
-      at->to.store(nullptr, std::memory_order_release);
+    for (auto* route = shared.routes[static_cast<std::size_t>(signum)].load(); route != nullptr;
+         route = route->next.load()) {
+      if (route->to.load() != &core.station()) continue;
+      if (wants(at(signum), core)) return;  // asked where there is a route alone: it is a search
+      route->to.store(nullptr, std::memory_order_release);
       dropped.push_back(&core);
     }
   };

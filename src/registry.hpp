@@ -152,6 +152,8 @@ class registry {
     std::vector<std::shared_ptr<subscriber>> subscribers;  // by their ids
   };
   entry& at(int signum) noexcept { return table_[static_cast<std::size_t>(signum)]; }
+  /// Nothing is subscribed or pending there, and nobody refers to it.
+  bool may_be_given_away(dispatcher_core& core);
   dispatcher_core* take_idle_core();
   void move_slots(dispatcher_core* from, dispatcher_core* to);
   [[nodiscard]] dispatcher_core& slot_core(const entry& e) const noexcept;
