@@ -77,12 +77,13 @@ def storm_section(storm):
     columns = ["", "handled", "CPU per signal sent, µs", "CPU per signal handled, µs", "in order",
                "SIGTERM heard"]
     rows = []
-    for row in sorted(storm["rows"], key=lambda r: -r.get("handled", -1)):
+    for row in sorted(storm["rows"], key=lambda r: -(r.get("handled") or 0)):
         if "problem" in row:
             rows.append(problem_row(row, len(columns)))
             continue
         micro = lambda value: number(value / 1000) if value is not None else "–"
-        rows.append([shown(row["name"]), f"{row['handled']:.3g} %", micro(row["cpu_sent"]),
+        handled = "?" if row["handled"] is None else f"{row['handled']:.3g} %"
+        rows.append([shown(row["name"]), handled, micro(row["cpu_sent"]),
                      micro(row["cpu_handled"]), number(row["in_order"]), number(row["term"])])
     return (f"## {storm['title']}\n\nThe sender is another process, which does not wait for the "
             f"receiver{'' if 'standard' in storm['name'] else ' except when the kernel is full'}. "
@@ -181,7 +182,7 @@ def plots(results, folder):
                 bars(workload["name"], workload["title"], pairs, f"÷ {workload['base']}",
                      max(v for _, v in pairs) > 8)
         elif workload["name"].endswith("storm") or "_storm_" in workload["name"]:
-            pairs = [(row["name"], row["handled"]) for row in workload["rows"] if "handled" in row]
+            pairs = [(row["name"], row["handled"]) for row in workload["rows"] if row.get("handled") is not None]
             bars(workload["name"], workload["title"], pairs, "handled, %", False)
     return made
 

@@ -108,14 +108,17 @@ def summary(workload, samples):
 
 def storm_values(output):
     """Per-signal costs out of what the driver prints for a storm."""
-    said = output["said"] or {}
-    handled = said.get("queued" if output["queued"] else "standard")
+    said = output["said"]
+    if said is None:  # it has not heard SIGTERM, and so has not told
+        return {"handled": None, "cpu_sent": None, "cpu_handled": None, "in_order": None,
+                "term": False}
+    handled = said["queued" if output["queued"] else "standard"]
     if handled is None:
         raise RuntimeError("it hears no such signals")
     return {"handled": 100 * handled / output["sent"],
             "cpu_sent": output["cpu"] / output["sent"],
             "cpu_handled": output["cpu"] / handled if handled else None,
-            "in_order": said.get("in_order"), "term": output["term"]}
+            "in_order": said["in_order"], "term": output["term"]}
 
 
 def storms(driver, built, chosen, number, senders, rounds):
