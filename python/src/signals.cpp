@@ -225,7 +225,7 @@ void report_wakeup_error(std::error_code error) {
     const ref arguments = checked(PyObject_CallFunction(
         type_of.get(), "((OOOOO))", Py_TYPE(failure.get()), failure.get(), Py_None, text.get(),
         Py_None));
-    checked(PyObject_CallMethod(sys.get(), "unraisablehook", "O", arguments.get()));
+    checked(PyObject_CallMethod(sys.get(), "unraisablehook", "(O)", arguments.get()));
   } catch (const python_error&) {
     PyErr_Clear();
   }
