@@ -60,7 +60,11 @@ void detail::write_late_wakeups() {
     if (in_handler::write_unwritten(state)) return;
   }
   state.any_unwritten.store(1);
-  call_later(std::chrono::milliseconds(5), [] { asks_again = false; }).detach();
+  const auto ask_again = [] {
+    asks_again = false;
+    write_late_wakeups();
+  };
+  call_later(std::chrono::milliseconds(5), ask_again).detach();
   asks_again = true;
 }
 

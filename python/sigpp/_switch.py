@@ -2,11 +2,9 @@
 
 import atexit
 import enum
-import importlib.util
 import os
 import signal as stdlib
 import sys
-import threading
 import types
 
 from sigpp import _core
@@ -38,9 +36,10 @@ ours = make()
 
 def activate():
     """From here on it is sigpp that hears the signals. Only the main thread can say so."""
-    if threading.current_thread() is not threading.main_thread():
+    try:
+        _core.activate(stock)
+    except ValueError:  # as signal.signal() says it; `threading` is not to be imported for this
         return
-    _core.activate(stock)
     atexit.register(_core.deactivate)
     os.register_at_fork(after_in_child=_core.after_fork)
 
@@ -61,6 +60,8 @@ def install():
 
 def become(namespace):
     """Make a module's namespace one of Python's `signal`, over our functions."""
+    import importlib.util  # not for who only installs
+
     spec = importlib.util.find_spec("signal")
     before = sys.modules["_signal"]
     sys.modules["_signal"] = ours

@@ -21,6 +21,8 @@ ref to_python(const sigpp::signal_info& info);
 /// RuntimeError unless the main thread has activated this. Throws python_error.
 void require_active();
 bool on_main_thread() noexcept;
+/// The interpreter ends: CPython has its signals again.
+bool has_ended() noexcept;
 
 /// The functions, types and exceptions of each file. Throw python_error.
 void add_signals(PyObject* module);

@@ -37,9 +37,15 @@ PyModuleDef_Slot slots[] = {
     {Py_mod_exec, reinterpret_cast<void*>(execute)},
     {0, nullptr},
 };
-PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "sigpp._core", "Python's signals by sigpp.", 0, nullptr, slots, nullptr,
-    nullptr,               nullptr};
+PyModuleDef definition = {PyModuleDef_HEAD_INIT,
+                          "sigpp._core",
+                          "Python's signals by sigpp.",
+                          0,
+                          nullptr,
+                          slots,
+                          nullptr,
+                          nullptr,
+                          nullptr};
 
 }  // namespace
 

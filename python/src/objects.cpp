@@ -115,7 +115,10 @@ PyType_Spec subscription_spec = {"sigpp._core.subscription", sizeof(object<subsc
 struct stream {
   std::optional<sigpp::signal_stream> its;
 
-  static void forget(stream* state) noexcept { delete state; }
+  // At the end of the interpreter what has not been read is forgotten, as it is in C++.
+  static void forget(stream* state) noexcept {
+    if (!has_ended()) delete state;
+  }
 };
 
 sigpp::signal_stream& stream_of(PyObject* self) {
@@ -160,8 +163,8 @@ PyObject* wait_in_stream(PyObject* self, PyObject* timeout) {
   auto& its = stream_of(self);
   std::optional<sigpp::signal_info> info;
   const bool forever = timeout == nullptr || timeout == Py_None;
-  const auto length = forever ? std::chrono::nanoseconds{}
-                              : to_duration(timeout, "timeout must be non-negative");
+  const auto length =
+      forever ? std::chrono::nanoseconds{} : to_duration(timeout, "timeout must be non-negative");
   {
     const without_gil others;
     if (forever) {
@@ -384,6 +387,15 @@ PyObject* enter_timeout(PyObject* self, PyObject*) {
     state.on_main = on_main_thread();
     if (!state.on_main) state.thread = sigpp::this_thread::handle();
     state.timer = sigpp::call_later(state.length, [&state, self] { expire(state, self); });
+    try {
+      sigpp::check();  // arms it; the next that Python calls may block
+    } catch (...) {
+      state.timer.cancel();
+      if (!state.on_main || !state.expired) throw;
+      PyErr_Clear();  // it is over already, and there will be no __exit__
+      PyErr_SetString(PyExc_TimeoutError, "timed out");
+      throw;
+    }
     return ref::to(self).release();
   });
 }
@@ -438,7 +450,8 @@ PyGetSetDef timeout_attributes[] = {
 };
 char timeout_doc[] =
     "timeout(seconds)\n--\n\n"
-    "With it, the block may take so long; then TimedOut is raised in it, and TimeoutError after it.";
+    "With it, the block may take so long; then TimedOut is raised in it, and TimeoutError after "
+    "it.";
 PyType_Slot timeout_slots[] = {
     {Py_tp_new, reinterpret_cast<void*>(new_timeout)},
     {Py_tp_dealloc, reinterpret_cast<void*>(deallocate<timeout>)},
@@ -493,7 +506,8 @@ PyMethodDef methods[] = {
      "As time.sleep(); a timeout ends it on any thread."},
     {"prepare_child", prepare_child, METH_NOARGS,
      "prepare_child($module, /)\n--\n\n"
-     "For subprocess's preexec_fn: the program starts with no signal blocked and none ignored that\n"
+     "For subprocess's preexec_fn: the program starts with no signal blocked and none ignored "
+     "that\n"
      "this one has not inherited."},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -1,7 +1,7 @@
 // Python's `_signal`, as far as it is sigpp's; the rest of it stays CPython's own.
 //
-// CPython's table has `dispatch` where a handler is ours, and `slots` has the handler. When there is
-// something to do sigpp calls CPython's own signal handler on the main thread (see
+// CPython's table has `dispatch` where a handler is ours, and `slots` has the handler. When there
+// is something to do sigpp calls CPython's own signal handler on the main thread (see
 // <sigpp/runtime.hpp>) with the number `carrier`. That makes blocking calls of the interpreter
 // return and run PyErr_CheckSignals(), which calls dispatch(carrier): a safe point of sigpp's. With
 // any other number somebody has simulated the signal: _thread.interrupt_main().
@@ -28,13 +28,14 @@ struct slot {
 
 // Of the one interpreter that may use them; with the GIL. Never freed.
 std::array<slot, static_cast<std::size_t>(sigpp::signal_set::capacity) + 1> slots;
-PyObject* stock = nullptr;          // CPython's own `_signal`
-PyObject* stock_signal = nullptr;   // and its functions
+PyObject* stock = nullptr;         // CPython's own `_signal`
+PyObject* stock_signal = nullptr;  // and its functions
 PyObject* stock_getsignal = nullptr;
 PyObject* dispatch_function = nullptr;
 PyObject* siginfo_type = nullptr;
 PyTypeObject* info_type = nullptr;
 unsigned long main_thread = 0;
+bool ended = false;
 void (*cpythons_handler)(int) = nullptr;
 
 slot& slot_of(int signum) { return slots[static_cast<std::size_t>(signum)]; }
@@ -44,7 +45,7 @@ bool in_range(int signum) noexcept {
 
 void call_handler(int signum, const sigpp::signal_info& info) {
   const ref handler = ref::to(slot_of(signum).handler);
-  if (!handler) return;  // it has just been taken away
+  if (!handler || PyCallable_Check(handler.get()) == 0) return;  // it has just been taken away
   PyObject* const frame = reinterpret_cast<PyObject*>(PyEval_GetFrame());
   const ref number = checked(PyLong_FromLong(signum));
   const ref told = slot_of(signum).wants_info ? to_python(info) : ref();
@@ -121,8 +122,8 @@ ref get(int signum) {
   ref now = checked(PyObject_CallFunction(stock_getsignal, "i", signum));
   if (now.get() != dispatch_function) return now;
   PyObject* const ours = slot_of(signum).handler;
-  if (ours == nullptr && signum == carrier) return checked(PyObject_GetAttrString(stock, "SIG_DFL"));
-  return ref::to(ours != nullptr ? ours : Py_None);
+  if (ours == nullptr) return checked(PyObject_GetAttrString(stock, "SIG_DFL"));  // the carrier
+  return ref::to(ours);
 }
 
 void set_slot(int signum, PyObject* handler) {
@@ -153,12 +154,12 @@ ref set(int signum, PyObject* handler) {
     const bool ignores = same(handler, "SIG_IGN");
     if (signum != carrier) set_in_cpython(signum, handler);
     sigpp::signal(signum, ignores ? SIG_IGN : SIG_DFL);
-    set_slot(signum, nullptr);
+    set_slot(signum, signum == carrier ? handler : nullptr);
     return previous;
   }
   if (handler == dispatch_function) {  // what other code has got from CPython's own signal()
     handler = slot_of(signum).handler;
-    if (handler == nullptr) return previous;
+    if (handler == nullptr) return previous;  // which has gone since
   }
   const ref before = ref::to(slot_of(signum).handler);
   set_slot(signum, handler);  // first: from here on it may be called
@@ -214,17 +215,17 @@ void report_wakeup_error(std::error_code error) {
   PyObject *type = nullptr, *value = nullptr, *trace = nullptr;
   PyErr_Fetch(&type, &value, &trace);
   try {
-    const ref failure = checked(PyObject_CallFunction(
-        PyExc_OSError, "is", error.value(), std::strerror(error.value())));
+    const ref failure = checked(
+        PyObject_CallFunction(PyExc_OSError, "is", error.value(), std::strerror(error.value())));
     const ref type_of = unraisable_arguments_type();
     const ref sys = checked(PyImport_ImportModule("sys"));
     const ref version = checked(PyObject_GetAttrString(sys.get(), "hexversion"));
     const char* const when = PyLong_AsLong(version.get()) >= 0x030E0000 ? "while" : "when";
-    const ref text = checked(PyUnicode_FromFormat(
-        "Exception ignored %s trying to write to the signal wakeup fd", when));
-    const ref arguments = checked(PyObject_CallFunction(
-        type_of.get(), "((OOOOO))", Py_TYPE(failure.get()), failure.get(), Py_None, text.get(),
-        Py_None));
+    const ref text = checked(
+        PyUnicode_FromFormat("Exception ignored %s trying to write to the signal wakeup fd", when));
+    const ref arguments =
+        checked(PyObject_CallFunction(type_of.get(), "((OOOOO))", Py_TYPE(failure.get()),
+                                      failure.get(), Py_None, text.get(), Py_None));
     checked(PyObject_CallMethod(sys.get(), "unraisablehook", "(O)", arguments.get()));
   } catch (const python_error&) {
     PyErr_Clear();
@@ -355,7 +356,8 @@ PyObject* activate(PyObject* module, PyObject* its) {
 
     for (int n : sigpp::valid_signals()) {  // handlers that were there before
       const ref now = n == carrier ? ref::to(users.get()) : get(n);
-      if (PyCallable_Check(now.get()) != 0 && now.get() != dispatch_function && !same(now.get(), "SIG_DFL") && !same(now.get(), "SIG_IGN")) {
+      if (PyCallable_Check(now.get()) != 0 && now.get() != dispatch_function &&
+          !same(now.get(), "SIG_DFL") && !same(now.get(), "SIG_IGN")) {
         set(n, now.get());
       }
     }
@@ -378,10 +380,11 @@ PyObject* deactivate(PyObject*, PyObject*) {
       action.sa_handler = cpythons_handler;
       sigpp::signal(n, sigpp::handler::from_native(action));
     }
-    const ref users = ref::to(slot_of(carrier).handler);
+    // Else CPython would reset it at the very end, and a late ring of sigpp's would kill.
     const ref is_default = checked(PyObject_GetAttrString(stock, "SIG_DFL"));
-    set_in_cpython(carrier, users ? users.get() : is_default.get());
+    set_in_cpython(carrier, is_default.get());
     sigpp::attach_runtime(nullptr);
+    ended = true;
     return none();
   });
 }
@@ -406,14 +409,16 @@ PyStructSequence_Field info_fields[] = {
     {"merged", "how many further arrivals this one stands for"},
     {nullptr, nullptr},
 };
-PyStructSequence_Desc info_description = {
-    "sigpp.signal_info", "One arrival of a signal. What it does not have is None.", info_fields, 10};
+PyStructSequence_Desc info_description = {"sigpp.signal_info",
+                                          "One arrival of a signal. What it does not have is None.",
+                                          info_fields, 10};
 
 PyMethodDef methods[] = {
     {"signal", signal_, METH_VARARGS,
      "signal($module, signalnum, handler, /)\n--\n\n"
      "Set the action for the given signal.\n\n"
-     "The action can be SIG_DFL, SIG_IGN, or a callable f(signum, frame) or f(signum, frame, info).\n"
+     "The action can be SIG_DFL, SIG_IGN, or a callable f(signum, frame) or f(signum, frame, "
+     "info).\n"
      "The previous action is returned. See getsignal() for possible return values."},
     {"getsignal", getsignal, METH_VARARGS,
      "getsignal($module, signalnum, /)\n--\n\n"
@@ -447,6 +452,8 @@ PyMethodDef methods[] = {
 };
 
 }  // namespace
+
+bool has_ended() noexcept { return ended; }
 
 bool on_main_thread() noexcept { return PyThread_get_thread_ident() == main_thread; }
 

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""compare.py PACKAGE TEST [PATTERN...]: CPython's own tests with its `signal` module, and with sigpp's.
+"""compare.py PACKAGE MODULE [PATTERN...]: CPython's own tests with its `signal` module, and with sigpp's.
 
 The module is swapped in by a line in the site-packages of a virtual environment, so that the
 programs that the tests start have it too, those that ignore Python's environment variables
-included. Every test that passes with the one has to pass with the other. PACKAGE is the folder that
+included. Every test that passes with the one has to pass with the other; with SIGPP_LONG in the
+environment all of MODULE, whatever the patterns. PACKAGE is the folder that
 `sigpp` is in. Prints `cpython: ` and a row of numbers, and exits 1 if a test has been lost.
 """
 
 import argparse
 import collections
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -89,7 +91,8 @@ def main():
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--seconds", type=float, default=600)
     arguments = parser.parse_args()
-    chosen = [arguments.test, *arguments.patterns]
+    patterns = [] if "SIGPP_LONG" in os.environ else arguments.patterns
+    chosen = [arguments.test, *patterns]
 
     with tempfile.TemporaryDirectory() as folder:
         stock = Environment(arguments.python, pathlib.Path(folder, "stock"), None)
@@ -114,7 +117,7 @@ def main():
         f" {processes:9} {isolated:8}"
     )
     if lost:
-        print(said)
+        print(said[-20000:])
     for name in lost:
         print(f"lost: {name}: {after.get(name, 'not run')}")
     if "passed" not in before.values():

@@ -1,4 +1,4 @@
-"""suite.py TEST [PATTERN...]: runs CPython's own `test.TEST`, or the test cases in it that match.
+"""suite.py MODULE [PATTERN...]: runs the test cases in a module of CPython's tests that match.
 
 Prints one line of JSON at the end: what became of each test case, by its name.
 """
@@ -64,7 +64,7 @@ def main():
     name, *patterns = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        suite = unittest.defaultTestLoader.loadTestsFromName(f"test.{name}")
+        suite = unittest.defaultTestLoader.loadTestsFromName(name)
         if patterns:
             chosen = [
                 case
