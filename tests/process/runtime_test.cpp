@@ -35,10 +35,16 @@ bool look() {
   return true;
 }
 
+// It looks before it blocks, too.
+void settle() {
+  while (look()) {
+  }
+}
+
 void attach() {
   sigpp::attach_runtime(tell);
   sigpp::check();
-  told = 0;
+  settle();
 }
 
 void wait_until_main_sleeps() {
@@ -53,6 +59,7 @@ TEST(runtime, is_told_of_a_signal_inside_the_handler) {
   attach();
   int calls = 0;
   sigpp::signal(SIGUSR1, [&] { ++calls; });
+  settle();
   ::raise(SIGUSR1);
   EXPECT_EQ(told, 1);
   EXPECT_EQ(calls, 0);
@@ -79,6 +86,7 @@ TEST(runtime, a_blocking_call_of_the_main_thread_ends) {
   attach();
   int calls = 0;
   sigpp::signal(SIGUSR1, [&] { ++calls; });
+  settle();
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   std::atomic<bool> heard{false};
@@ -133,13 +141,12 @@ TEST(runtime, is_told_of_timers_and_of_requests) {
   const auto timer = sigpp::call_later(1ms, [&] { fired = true; });
   EXPECT_TRUE(look()) << "to arm it";
   while (!fired) look();
+  settle();
   bool asked = false;
   std::thread([&, me = sigpp::this_thread::handle()] {
     sigpp::interrupt(me, [&] { asked = true; });
   }).join();
   while (!asked) look();
-  while (look()) {
-  }
 }
 
 // Nor is one that other threads make one's own.
