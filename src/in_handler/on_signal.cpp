@@ -159,6 +159,7 @@ void write_wakeup(process_state& process, int signum) noexcept {
 bool on_doorbell(const siginfo_t& info, void* context) noexcept {
   release(context);  // whoever has rung; a signal of the user's may have swallowed our own ring
   detail::attention.exchange(1);  // this may be the thread's timer
+  tell_runtime();
   const os::arrival kind = os::kind_of_doorbell(info);
   if (kind == os::arrival::ring) return true;
   if (kind == os::arrival::end_of_grace) {
@@ -274,7 +275,7 @@ void wake(station& to) noexcept {
     // Not a store: another thread may have raised it, and not rung, as it was raised already. Who
     // lowers it has to see that one's record, too.
     detail::attention.exchange(1);
-    return tell_runtime();  // this may be outside a handler
+    return tell_runtime();
   }
   // Raised already: who did it has rung, or its own thread has, which will not block.
   if (attention->exchange(1) != 0) return;
@@ -409,7 +410,6 @@ extern "C" void sigpp_on_signal(int signum, siginfo_t* info, void* context) noex
   }
   running.fetch_sub(1);
   interrupt_call(context);
-  tell_runtime();
   if (!ours) pass_on(info, context, fault);  // it may not return
   errno = saved_errno;
 }
