@@ -28,7 +28,9 @@ struct sigaction our_action() noexcept {
   action.sa_sigaction = in_handler::sigpp_on_signal;
   // SA_RESTART: docs/decisions/0003-sa-restart.md. SA_ONSTACK: programs with Go code in them need
   // it.
-  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  // What a language runtime calls shall end when it has been told.
+  if (shared.runtime.load() == nullptr) action.sa_flags |= SA_RESTART;
   sigfillset(&action.sa_mask);
   return action;
 }
@@ -376,6 +378,17 @@ void registry::prepare() {
 
 bool registry::is_ours(const struct sigaction& action) noexcept {
   return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == in_handler::sigpp_on_signal;
+}
+
+void registry::attach_runtime(void (*tell)()) {
+  const std::lock_guard lock(mutex_);
+  start_delivery();
+  install_doorbell();
+  shared.runtime.store(tell);
+  const struct sigaction action = our_action();
+  for (int n : valid_signals()) {
+    if (is_installed(n)) change_action(n, &action, nullptr, "attach_runtime");
+  }
 }
 
 bool registry::is_installed(int signum) noexcept {

@@ -96,6 +96,9 @@ class registry {
   /// The doorbell shall be heard, though there is no handler yet.
   void prepare();
 
+  /// See <sigpp/runtime.hpp>.
+  void attach_runtime(void (*tell)());
+
   /// Is our handler what the system would call?
   static bool is_installed(int signum) noexcept;
   static bool is_ours(const struct sigaction& action) noexcept;

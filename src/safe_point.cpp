@@ -70,6 +70,7 @@ class keep_attention {
   keep_attention() = default;
   ~keep_attention() {
     if (!done_) attention.store(1);
+    in_handler::tell_runtime();  // of what is left
   }
   keep_attention(const keep_attention&) = delete;
   keep_attention& operator=(const keep_attention&) = delete;
@@ -98,6 +99,7 @@ unsigned dispatch_here() {
     if (const int error = process()->wakeup_error.exchange(0)) {
       registry::instance().report_wakeup_error(error);
     }
+    write_late_wakeups();
   }
   unsigned ran = 0;
   for_each_core_here([&](dispatcher_core& core) { ran += core.dispatch(); });

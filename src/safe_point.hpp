@@ -20,6 +20,9 @@ extern constinit thread_local unsigned shields;
 /// arrivals handled. Throws what they throw.
 unsigned dispatch_here();
 
+/// Of set_wakeup_fd: what had no room. On the main thread.
+void write_late_wakeups();
+
 /// Of the timers that run here. max(): there is none.
 std::chrono::steady_clock::time_point earliest_timer_here();
 

@@ -3,12 +3,17 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <chrono>
 #include <iostream>
 #include <utility>
 
+#include <sigpp/timer.hpp>
+
 #include "errors.hpp"
+#include "mask.hpp"
 #include "process.hpp"
 #include "registry.hpp"
+#include "safe_point.hpp"
 
 namespace sigpp::inline v1 {
 
@@ -40,7 +45,27 @@ int set_wakeup_fd(int fd, wakeup_fd_options options) {
   state.wakeup_tells_when_full.store(options.warn_on_full_buffer);
   const int old = state.wakeup_fd.exchange(fd + 1) - 1;
   if (old != -1) detail::wait_for_handlers_in_progress();  // nobody writes to it any more
+  for (auto& count : state.unwritten) count.store(0);      // they were for the old one
   return old;
+}
+
+// Nobody tells us when there is room again, so ask now and then.
+void detail::write_late_wakeups() {
+  auto& state = *process();
+  static bool asks_again = false;
+  if (asks_again || state.any_unwritten.exchange(0) == 0) return;
+  {
+    const all_blocked guard;
+    const as_a_handler counted;
+    if (in_handler::write_unwritten(state)) return;
+  }
+  state.any_unwritten.store(1);
+  const auto ask_again = [] {
+    asks_again = false;
+    write_late_wakeups();
+  };
+  call_later(std::chrono::milliseconds(5), ask_again).detach();
+  asks_again = true;
 }
 
 int set_wakeup_fd(int fd, wakeup_fd_options options, std::error_code& error) {

@@ -14,6 +14,7 @@
 #include <sigpp/mutex.hpp>
 #include <sigpp/names.hpp>
 #include <sigpp/run.hpp>
+#include <sigpp/runtime.hpp>
 #include <sigpp/send.hpp>
 #include <sigpp/shield.hpp>
 #include <sigpp/shutdown.hpp>

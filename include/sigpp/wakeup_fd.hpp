@@ -22,7 +22,8 @@ struct wakeup_fd_options {
 /// has run the handler. -1: no more. Returns the descriptor that it was before, or -1. Python:
 /// `signal.set_wakeup_fd`.
 ///
-/// The byte only wakes: the arrival is recorded whether it can be written or not. A forked child
+/// The byte only wakes: the arrival is recorded whether it can be written or not. What had no room
+/// is written later, at the main thread's safe points: sigpp looks again every 5 ms. A forked child
 /// does not write to its parent's descriptor: it starts with none. A reader that is gone raises no
 /// SIGPIPE. Keep `fd` open until you have called this again. Threads: any. Throws
 /// std::system_error: EBADF; EINVAL if `fd` is not in non-blocking mode.

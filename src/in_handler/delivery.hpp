@@ -73,6 +73,9 @@ struct process_state {
   std::atomic<int> wakeup_fd;
   std::atomic<unsigned> wakeup_tells_when_full;
   std::atomic<int> wakeup_error;
+  /// Bytes that the descriptor had no room for, by their number; and whether there are any.
+  std::array<std::atomic<unsigned>, mailbox::signals> unwritten;
+  std::atomic<unsigned> any_unwritten;
 };
 
 /// What stays over a fork.
@@ -85,6 +88,7 @@ struct shared_state {
       recorded;  // our handler is installed for deferral
   /// Of a shutdown_source: nonzero if the signal asks to end.
   std::array<std::atomic<unsigned>, mailbox::signals> asks;
+  std::atomic<void (*)()> runtime;  // see <sigpp/runtime.hpp>, or null
   std::atomic<std::int64_t> grace;  // ns; 0: none
   std::atomic<std::int64_t>
       repeats;       // ns, in which a second one is the same request; < 0: for ever
@@ -125,6 +129,14 @@ bool keep_for_later(process_state& process, const siginfo_t& info) noexcept;
 /// Raises the attention of the station's thread, and rings it if it was not raised. In the handler
 /// zone.
 void wake(station& to) noexcept;
+
+/// Tells the language runtime, if this is the main thread and check() has something to do. In the
+/// handler zone, and outside.
+void tell_runtime() noexcept;
+
+/// Tries again to write the bytes that the wakeup descriptor had no room for. false: there is still
+/// none. With every signal blocked.
+bool write_unwritten(process_state& process) noexcept;
 
 /// The default action of a signal that ends the process, now; if that does nothing, as for process
 /// 1, _exit(128 + its number). In the handler zone.

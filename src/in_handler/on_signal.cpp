@@ -144,8 +144,14 @@ bool write_byte(int descriptor, unsigned char byte) noexcept {
 void write_wakeup(process_state& process, int signum) noexcept {
   const int descriptor = process.wakeup_fd.load(std::memory_order_acquire) - 1;
   if (descriptor < 0 || write_byte(descriptor, static_cast<unsigned char>(signum))) return;
-  if (errno == EAGAIN && !process.wakeup_tells_when_full.load(std::memory_order_relaxed)) return;
-  process.wakeup_error.store(errno, std::memory_order_release);
+  const bool full = errno == EAGAIN;
+  if (full) {
+    process.unwritten[static_cast<std::size_t>(signum)].fetch_add(1);
+    process.any_unwritten.store(1);
+  }
+  if (!full || process.wakeup_tells_when_full.load(std::memory_order_relaxed)) {
+    process.wakeup_error.store(errno, std::memory_order_release);
+  }
   wake(*shared.main.load(std::memory_order_acquire));
 }
 
@@ -153,6 +159,7 @@ void write_wakeup(process_state& process, int signum) noexcept {
 bool on_doorbell(const siginfo_t& info, void* context) noexcept {
   release(context);  // whoever has rung; a signal of the user's may have swallowed our own ring
   detail::attention.exchange(1);  // this may be the thread's timer
+  tell_runtime();
   const os::arrival kind = os::kind_of_doorbell(info);
   if (kind == os::arrival::ring) return true;
   if (kind == os::arrival::end_of_grace) {
@@ -238,6 +245,26 @@ void end_of_grace() noexcept {
   if (shared.asks[static_cast<std::size_t>(info.si_signo)].load() != 0) end_process(info);
 }
 
+void tell_runtime() noexcept {
+  void (*const tell)() = shared.runtime.load(std::memory_order_acquire);
+  if (tell == nullptr || detail::attention.load(std::memory_order_relaxed) == 0) return;
+  const station* const main = shared.main.load(std::memory_order_acquire);
+  if (main->attention.load(std::memory_order_relaxed) == &detail::attention) tell();
+}
+
+bool write_unwritten(process_state& process) noexcept {
+  const int descriptor = process.wakeup_fd.load(std::memory_order_acquire) - 1;
+  for (std::size_t n = 1; n < process.unwritten.size(); ++n) {
+    while (process.unwritten[n].load() != 0) {
+      if (descriptor >= 0 && !write_byte(descriptor, static_cast<unsigned char>(n))) {
+        return errno != EAGAIN;
+      }
+      process.unwritten[n].fetch_sub(1);
+    }
+  }
+  return true;
+}
+
 void wake(station& to) noexcept {
   write_doorbell(to);
   // Reads the latest value: a thread that comes to wait here after this sees the record.
@@ -248,7 +275,7 @@ void wake(station& to) noexcept {
     // Not a store: another thread may have raised it, and not rung, as it was raised already. Who
     // lowers it has to see that one's record, too.
     detail::attention.exchange(1);
-    return;
+    return tell_runtime();
   }
   // Raised already: who did it has rung, or its own thread has, which will not block.
   if (attention->exchange(1) != 0) return;

@@ -206,7 +206,7 @@ TEST(wakeup_fd, a_full_descriptor_is_reported_or_not_as_asked_and_the_handler_ru
   EXPECT_EQ(calls, 3);
   (void)c.bytes();
   sigpp::raise_signal(SIGUSR1);
-  EXPECT_EQ(c.bytes(), std::vector{SIGUSR1}) << "there is room again";
+  EXPECT_GE(c.bytes().size(), 1U) << "there is room again";
   EXPECT_EQ(errors.size(), 2U);
 }
 
@@ -361,6 +361,38 @@ TEST(wakeup_fd, the_old_one_is_let_go_under_a_storm) {
   }
   stop = true;
   storm.join();
+}
+
+// What had no room is written when there is: as often as it came.
+TEST(wakeup_fd, what_had_no_room_is_written_later) {
+  const channel c;
+  c.fill();
+  sigpp::signal(SIGUSR1, [] {});
+  sigpp::signal(SIGTERM, [] {});
+  set_wakeup_fd(c.in(), {.warn_on_full_buffer = false});
+  for (int i = 0; i < 3; ++i) sigpp::raise_signal(SIGUSR1);
+  sigpp::raise_signal(SIGTERM);
+  c.bytes();
+  std::vector<int> late;
+  while (late.size() < 4) {
+    sigpp::sleep_for(1ms);  // a safe point
+    for (int byte : c.bytes()) late.push_back(byte);
+  }
+  EXPECT_EQ(late, (std::vector<int>{SIGUSR1, SIGUSR1, SIGUSR1, SIGTERM}));
+}
+
+TEST(wakeup_fd, what_had_no_room_is_not_for_the_next_descriptor) {
+  const channel full;
+  const channel other;
+  full.fill();
+  sigpp::signal(SIGUSR1, [] {});
+  set_wakeup_fd(full.in(), {.warn_on_full_buffer = false});
+  sigpp::raise_signal(SIGUSR1);
+  set_wakeup_fd(other.in());
+  bool later = false;
+  const auto timer = sigpp::call_later(20ms, [&] { later = true; });
+  while (!later) sigpp::pause();
+  EXPECT_EQ(other.bytes(), std::vector<int>{});
 }
 
 }  // namespace

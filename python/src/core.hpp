@@ -1,0 +1,34 @@
+// What the files of sigpp._core have in common.
+#pragma once
+
+#include <chrono>
+
+#include <sigpp/sigpp.hpp>
+
+#include "python.hpp"
+
+namespace sigpp_python {
+
+/// Numbers from an iterable, with CPython's errors. Throws python_error.
+sigpp::signal_set to_set(PyObject* iterable);
+/// Seconds, rounded up to nanoseconds. Throws python_error.
+std::chrono::nanoseconds to_duration(PyObject* seconds, const char* negative);
+/// The set as ints.
+ref to_python(const sigpp::signal_set& signals);
+/// sigpp.signal_info.
+ref to_python(const sigpp::signal_info& info);
+
+/// RuntimeError unless the main thread has activated this. Throws python_error.
+void require_active();
+bool on_main_thread() noexcept;
+/// The interpreter ends: CPython has its signals again.
+bool has_ended() noexcept;
+
+/// The functions, types and exceptions of each file. Throw python_error.
+void add_signals(PyObject* module);
+void add_objects(PyObject* module);
+
+/// `module.name = what`.
+void add(PyObject* module, const char* name, const ref& what);
+
+}  // namespace sigpp_python
