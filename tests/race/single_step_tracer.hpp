@@ -232,9 +232,10 @@ class traced_child {
   }
   /// One of those in which calls that poll wait for a while?
   [[nodiscard]] bool enters_nap() const {
+    if (!enters_kernel()) return false;
     const auto number = static_cast<long>(peek(offsetof(user_regs_struct, rax)));
-    return enters_kernel() &&
-           (number == SYS_ppoll || number == SYS_pselect6 || number == SYS_rt_sigtimedwait);
+    if (number == SYS_ppoll || number == SYS_pselect6) return true;
+    return number == SYS_rt_sigtimedwait && has_time(peek(offsetof(user_regs_struct, rdx)));
   }
   /// Into it, up to where the kernel has not begun it.
   void enter_kernel() {
@@ -308,6 +309,12 @@ class traced_child {
     }
     if (!stopped_) throw std::runtime_error("it has ended within the call");
     return true;
+  }
+
+  // Of a timespec in the child.
+  [[nodiscard]] bool has_time(unsigned long at) const {
+    return at != 0 && (ptrace(PTRACE_PEEKDATA, pid_, at, nullptr) != 0 ||
+                       ptrace(PTRACE_PEEKDATA, pid_, at + sizeof(long), nullptr) != 0);
   }
 
   [[nodiscard]] char state() const {
