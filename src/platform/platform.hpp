@@ -61,8 +61,8 @@ int wait_for_signal(const sigset_t& wanted, const sigset_t& caught, const sigset
 
 /// Can take_signal() be used?
 bool takes_signals() noexcept;
-/// With every signal blocked: waits for one that is not in `closed`, and takes it without a handler.
-/// false: `timeout` has passed, or something else has ended the wait.
+/// With every signal blocked: waits for one that is not in `closed`, and takes it without a
+/// handler. false: `timeout` has passed, or something else has ended the wait.
 bool take_signal(const sigset_t& closed, std::optional<std::chrono::nanoseconds> timeout,
                  siginfo_t& info);
 

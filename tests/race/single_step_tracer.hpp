@@ -232,10 +232,9 @@ class traced_child {
   }
   /// One of those in which calls that poll wait for a while?
   [[nodiscard]] bool enters_nap() const {
-    if (!enters_kernel()) return false;
     const auto number = static_cast<long>(peek(offsetof(user_regs_struct, rax)));
-    if (number == SYS_ppoll || number == SYS_pselect6) return true;
-    return number == SYS_rt_sigtimedwait && has_time(peek(offsetof(user_regs_struct, rdx)));
+    return enters_kernel() &&
+           (number == SYS_ppoll || number == SYS_pselect6 || number == SYS_rt_sigtimedwait);
   }
   /// Into it, up to where the kernel has not begun it.
   void enter_kernel() {
@@ -311,12 +310,6 @@ class traced_child {
     return true;
   }
 
-  // Of a timespec in the child.
-  [[nodiscard]] bool has_time(unsigned long at) const {
-    return at != 0 && (ptrace(PTRACE_PEEKDATA, pid_, at, nullptr) != 0 ||
-                       ptrace(PTRACE_PEEKDATA, pid_, at + sizeof(long), nullptr) != 0);
-  }
-
   [[nodiscard]] char state() const {
     std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");
     std::string line;
@@ -379,7 +372,8 @@ struct track {
   int steps = 0;  // an instruction that repeats itself takes many
 };
 
-// A call that polls is over when it naps for the third time: it would do so for ever.
+// A call that polls is over when it naps for the third time: it would do so for ever. One that
+// completes does not nap: it looks.
 inline track record(const scene& s) {
   constexpr int most_naps = 3;
   track t;
@@ -391,7 +385,7 @@ inline track record(const scene& s) {
     ++t.steps;
     if (!child.has_stepped() || (!t.places.empty() && child.at() == t.places.back())) continue;
     if (child.enters_kernel()) t.entries.push_back(static_cast<int>(t.places.size()));
-    if (child.enters_nap()) ++naps;
+    if (s.what == kind::blocks && child.enters_nap()) ++naps;
     t.places.push_back(child.at());
   } while (static_cast<int>(t.places.size()) <= s.most_steps && naps < most_naps && child.step());
   t.blocks = child.sleeps() || naps == most_naps;
