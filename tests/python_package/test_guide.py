@@ -5,7 +5,7 @@ import subprocess
 import sys
 import unittest
 
-PROGRAM = pathlib.Path(__file__).parents[2] / "examples/guide/python_users.py"
+PROGRAM = pathlib.Path(__file__).parents[2] / "examples/python/users.py"
 SAYS = """\
 from me: True, value 42
 [0, 1, 2, 3, 4]
