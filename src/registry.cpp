@@ -23,10 +23,6 @@ using in_handler::shared;
 
 namespace {
 
-bool is_ours(const struct sigaction& action) noexcept {
-  return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == in_handler::sigpp_on_signal;
-}
-
 struct sigaction our_action() noexcept {
   struct sigaction action {};
   action.sa_sigaction = in_handler::sigpp_on_signal;
@@ -144,11 +140,11 @@ void registry::add_route(int signum, in_handler::station& to) {
 std::vector<dispatcher_core*> registry::drop_routes(int signum) {
   std::vector<dispatcher_core*> dropped;
   const auto drop = [&](dispatcher_core& core) {
-    if (wants(at(signum), core)) return;
-    for (auto* at = shared.routes[static_cast<std::size_t>(signum)].load(); at != nullptr;
-         at = at->next.load()) {
-      if (at->to.load() != &core.station()) continue;
-      at->to.store(nullptr, std::memory_order_release);
+    for (auto* route = shared.routes[static_cast<std::size_t>(signum)].load(); route != nullptr;
+         route = route->next.load()) {
+      if (route->to.load() != &core.station()) continue;
+      if (wants(at(signum), core)) return;  // asked where there is a route alone: it is a search
+      route->to.store(nullptr, std::memory_order_release);
       dropped.push_back(&core);
     }
   };
@@ -285,7 +281,10 @@ std::shared_ptr<subscriber> registry::add(const signal_set& signals, handler wha
   start_delivery();
   auto who = std::make_shared<subscriber>(
       subscriber{last_id_.load() + 1, signals, std::move(what), &where});
-  for (int n : signals) at(n).subscribers.reserve(at(n).subscribers.size() + 1);
+  for (int n : signals) {
+    auto& all = at(n).subscribers;
+    if (all.size() == all.capacity()) all.reserve(2 * all.size() + 1);
+  }
   for (int n : signals) {
     if (n == SIGPP_DOORBELL_SIGNAL) install_doorbell();
     struct sigaction before;
@@ -338,8 +337,13 @@ registry::call registry::next_call(int signum, dispatcher_core& where, std::uint
     found.id_ = slot_id;
     found.what_ = e.slot;
   }
-  for (const auto& who : e.subscribers) {
-    if (who->where != &where || who->id <= after || who->id > last) continue;
+  // They stand in the order of their ids: to call ten thousand of them one by one must not look at
+  // all of them each time.
+  auto next = std::upper_bound(e.subscribers.begin(), e.subscribers.end(), after,
+                               [](std::uint64_t id, const auto& who) { return id < who->id; });
+  for (; next != e.subscribers.end() && (*next)->id <= last; ++next) {
+    const auto& who = *next;
+    if (who->where != &where) continue;
     if (found) {
       found.more_ = true;
       break;
@@ -370,6 +374,10 @@ void registry::prepare() {
   const std::lock_guard lock(mutex_);
   start_delivery();
   install_doorbell();  // also after exit has begun: a timer's ring would kill
+}
+
+bool registry::is_ours(const struct sigaction& action) noexcept {
+  return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == in_handler::sigpp_on_signal;
 }
 
 void registry::attach_runtime(void (*tell)()) {

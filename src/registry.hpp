@@ -101,6 +101,7 @@ class registry {
 
   /// Is our handler what the system would call?
   static bool is_installed(int signum) noexcept;
+  static bool is_ours(const struct sigaction& action) noexcept;
 
   bool wanted_at(int signum, dispatcher_core& where);
 
@@ -150,10 +151,12 @@ class registry {
   static constexpr std::uint64_t slot_id = 1;
   struct entry {
     handler slot;
-    bool slot_is_mains = false;  // wherever the others are called
-    std::vector<std::shared_ptr<subscriber>> subscribers;
+    bool slot_is_mains = false;                            // wherever the others are called
+    std::vector<std::shared_ptr<subscriber>> subscribers;  // by their ids
   };
   entry& at(int signum) noexcept { return table_[static_cast<std::size_t>(signum)]; }
+  /// Nothing is subscribed or pending there, and nobody refers to it.
+  bool may_be_given_away(dispatcher_core& core);
   dispatcher_core* take_idle_core();
   void move_slots(dispatcher_core* from, dispatcher_core* to);
   [[nodiscard]] dispatcher_core& slot_core(const entry& e) const noexcept;

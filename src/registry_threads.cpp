@@ -15,6 +15,11 @@ namespace sigpp::inline v1::detail {
 using in_handler::shared;
 
 // Under the lock.
+bool registry::may_be_given_away(dispatcher_core& core) {
+  return core.is_forgotten() &&
+         std::none_of(table_.begin(), table_.end(), [&](const entry& e) { return wants(e, core); });
+}
+
 dispatcher_core* registry::take_idle_core() {
   start_delivery();
   install_doorbell();
@@ -25,9 +30,7 @@ dispatcher_core* registry::take_idle_core() {
     return again;
   }
   for (auto core = adopted_.begin(); core != adopted_.end(); ++core) {
-    const bool used =
-        std::any_of(table_.begin(), table_.end(), [&](const entry& e) { return wants(e, **core); });
-    if (used || !(*core)->is_forgotten()) continue;
+    if (!may_be_given_away(**core)) continue;
     dispatcher_core* const again = *core;
     adopted_.erase(core);
     return again;
@@ -54,9 +57,7 @@ void registry::retire(dispatcher_core& core) {
   core.become_ordinary();
   {
     const std::lock_guard lock(mutex_);
-    const bool used =
-        std::any_of(table_.begin(), table_.end(), [&](const entry& e) { return wants(e, core); });
-    if (!used && core.is_forgotten()) return idle_.push_back(&core);
+    if (may_be_given_away(core)) return idle_.push_back(&core);
   }
   adopt(core);
 }
@@ -109,6 +110,11 @@ void registry::adopt(dispatcher_core& core) {
   {
     const std::lock_guard lock(mutex_);
     alone = main_thread_left_;
+    if (may_be_given_away(core)) {  // each adopted one costs the main thread's safe points
+      std::erase(adopted_, &core);
+      has_adopted_.store(!adopted_.empty());
+      idle_.push_back(&core);
+    }
   }
   if (alone) main_thread_has_left();
 }

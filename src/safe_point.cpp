@@ -14,6 +14,7 @@
 #include "platform/platform.hpp"
 #include "process.hpp"
 #include "registry.hpp"
+#include "taken.hpp"
 #include "thread_control.hpp"
 
 namespace sigpp::inline v1 {
@@ -149,18 +150,37 @@ std::uint64_t put_aside_here() {
   return sum;
 }
 
-// Every signal is blocked between the look at attention and the wait, and the wait lets them in in
-// one step; so an arrival is either seen by the look or ends the wait. One that another thread
-// takes rings.
+namespace {
+
+std::optional<nanoseconds> time_until(std::optional<steady_clock::time_point> deadline) {
+  if (!deadline) return std::nullopt;
+  return std::max(*deadline - steady_clock::now(), nanoseconds::zero());
+}
+
+// Without a handler: no frame on the stack, no way back through the kernel.
+void wait_and_take(const all_blocked& guard, std::optional<steady_clock::time_point> deadline) {
+  sigset_t closed = guard.mask();
+  sigdelset(&closed, SIGPP_DOORBELL_SIGNAL);  // even if the program blocks it
+  siginfo_t info{};
+  while (platform::take_signal(closed, time_until(deadline), info) && !take_over(info)) {
+  }
+}
+
+}  // namespace
+
+// Every signal is blocked between the look at attention and the wait, and the wait takes them or
+// lets them in in one step; so an arrival is either seen by the look or ends the wait. One that
+// another thread takes rings.
 void wait_for_attention(std::optional<steady_clock::time_point> deadline, const sigset_t* mask) {
   const all_blocked guard;
+  if (attention.load(std::memory_order_seq_cst) != 0) return;
+  // With no room for queued signals the handler shall take them, which holds back more.
+  if (platform::takes_signals() && mask == nullptr && !dispatcher_core::any_is_crowded()) {
+    return wait_and_take(guard, deadline);
+  }
   sigset_t during = mask != nullptr ? *mask : guard.mask();
   sigdelset(&during, SIGPP_DOORBELL_SIGNAL);  // even if the program blocks it
-  if (attention.load(std::memory_order_seq_cst) == 0) {
-    std::optional<nanoseconds> left;
-    if (deadline) left = std::max(*deadline - steady_clock::now(), nanoseconds::zero());
-    platform::wait_for_handler(during, left);
-  }
+  platform::wait_for_handler(during, time_until(deadline));
 }
 
 }  // namespace detail

@@ -20,22 +20,22 @@ void tell(detail::dispatcher_core& core) {
 
 }  // namespace
 
-std::shared_ptr<detail::timer_node> detail::make_timer(std::chrono::steady_clock::time_point first,
-                                                       std::chrono::nanoseconds period,
-                                                       timer_function f, const dispatcher& where) {
+detail::timer_handle detail::make_timer(std::chrono::steady_clock::time_point first,
+                                        std::chrono::nanoseconds period, timer_function f,
+                                        const dispatcher& where) {
   prepare_this_thread();
-  auto node = std::make_shared<timer_node>();
+  timer_handle node(new timer_node);
   node->next = first;
   node->period = period;
   node->f = std::move(f);
   node->where = where.core().token();
-  if (node->where->timers().add(node)) tell(*node->where);
+  if (node->where->timers().add(*node)) tell(*node->where);
   return node;
 }
 
 bool timer::cancel() noexcept {
   if (!node_) return false;
-  const auto node = std::exchange(node_, nullptr);
+  const auto node = std::move(node_);
   return node->where->timers().end(*node);
 }
 
@@ -49,7 +49,7 @@ std::chrono::nanoseconds timer::remaining() const {
 
 void timer::reschedule_at(std::chrono::steady_clock::time_point at) {
   if (!node_) throw std::logic_error("sigpp::timer: there is none");
-  if (node_->where->timers().reschedule(node_, at)) tell(*node_->where);
+  if (node_->where->timers().reschedule(*node_, at)) tell(*node_->where);
 }
 
 }  // namespace sigpp::inline v1

@@ -12,36 +12,43 @@ namespace {
 using std::chrono::steady_clock;
 }
 
+void let_go_of_timer::operator()(timer_node* node) const noexcept {
+  // The last holder is alone: nobody else could make it two.
+  if (node->holders.load(std::memory_order_acquire) == 1 || node->holders.fetch_sub(1) == 1) {
+    delete node;
+  }
+}
+
 // An address of its own: it stays the thread's in a forked child, as a number of the system does
 // not.
 const void* timer_queue::this_thread() noexcept { return &attention; }
 
-void timer_queue::put(std::size_t place, std::shared_ptr<timer_node> node) noexcept {
-  node->place = place;
-  heap_[place] = std::move(node);
+void timer_queue::put(std::size_t place, entry what) noexcept {
+  what.node->place = static_cast<std::uint32_t>(place);
+  heap_[place] = what;
 }
 
 void timer_queue::up(std::size_t place) noexcept {
-  std::shared_ptr<timer_node> node = std::move(heap_[place]);
+  const entry what = heap_[place];
   for (; place > 0; place = (place - 1) / 2) {
-    const std::size_t parent = (place - 1) / 2;
-    if (heap_[parent]->next <= node->next) break;
-    put(place, std::move(heap_[parent]));
+    const entry& parent = heap_[(place - 1) / 2];
+    if (parent.next <= what.next) break;
+    put(place, parent);
   }
-  put(place, std::move(node));
+  put(place, what);
 }
 
 void timer_queue::down(std::size_t place) noexcept {
-  std::shared_ptr<timer_node> node = std::move(heap_[place]);
+  const entry what = heap_[place];
   for (;;) {
     std::size_t child = 2 * place + 1;
     if (child >= heap_.size()) break;
-    if (child + 1 < heap_.size() && heap_[child + 1]->next < heap_[child]->next) ++child;
-    if (node->next <= heap_[child]->next) break;
-    put(place, std::move(heap_[child]));
+    if (child + 1 < heap_.size() && heap_[child + 1].next < heap_[child].next) ++child;
+    if (what.next <= heap_[child].next) break;
+    put(place, heap_[child]);
     place = child;
   }
-  put(place, std::move(node));
+  put(place, what);
 }
 
 // Also for the running ones, which come back: finish() must not fail.
@@ -50,62 +57,71 @@ void timer_queue::make_room() {
   if (needed > heap_.capacity()) heap_.reserve(std::max(2 * heap_.capacity(), needed + 15));
 }
 
-void timer_queue::insert(const std::shared_ptr<timer_node>& node) {
-  heap_.push_back(node);
-  node->place = heap_.size() - 1;
-  up(node->place);
+// Who calls it gives a hold of the node to the heap, as remove() gives it back.
+void timer_queue::insert(timer_node& node) noexcept {
+  heap_.push_back({node.next, &node});
+  up(heap_.size() - 1);
 }
 
 void timer_queue::remove(timer_node& node) noexcept {
   const std::size_t place = std::exchange(node.place, timer_node::nowhere);
-  std::shared_ptr<timer_node> last = std::move(heap_.back());
+  const entry last = heap_.back();
   heap_.pop_back();
   if (place == heap_.size()) return;
-  put(place, std::move(last));
-  up(place);
-  down(heap_[place]->place);
+  heap_[place] = last;
+  if (place > 0 && last.next < heap_[(place - 1) / 2].next) {
+    up(place);
+  } else {
+    down(place);
+  }
 }
 
 void timer_queue::publish() noexcept {
-  const auto first = heap_.empty() ? time_point::max() : heap_.front()->next;
-  earliest_.store(first.time_since_epoch().count());
+  const auto first = heap_.empty() ? time_point::max() : heap_.front().next;
+  const auto count = first.time_since_epoch().count();
+  if (earliest_.load(std::memory_order_relaxed) != count) earliest_.store(count);
 }
 
-bool timer_queue::add(const std::shared_ptr<timer_node>& node) {
+bool timer_queue::add(timer_node& node) {
   const std::lock_guard lock(mutex_);
   make_room();
+  node.holders.store(2, std::memory_order_relaxed);  // a new one, which nobody else knows
   insert(node);
-  const bool earlier = node->place == 0;
   publish();
-  return earlier;
+  return node.place == 0;
 }
 
-bool timer_queue::reschedule(const std::shared_ptr<timer_node>& node, time_point at) {
+bool timer_queue::reschedule(timer_node& node, time_point at) {
   const std::lock_guard lock(mutex_);
-  node->next = at;
-  node->ended = false;
-  if (node->runner != nullptr) {
-    node->moved = true;
+  if (node.runner != nullptr) {
+    node.next = at;
+    node.ended = false;
+    node.moved = true;
     return false;  // its thread will see it
   }
-  if (node->place != timer_node::nowhere) remove(*node);
   make_room();
+  node.next = at;
+  node.ended = false;
+  if (node.place != timer_node::nowhere) {
+    remove(node);
+  } else {
+    ++node.holders;
+  }
   insert(node);
-  const bool earlier = node->place == 0;
   publish();
-  return earlier;
+  return node.place == 0;
 }
 
 bool timer_queue::end(timer_node& node) noexcept {
-  std::shared_ptr<timer_node> keep;  // its function is destroyed outside the lock
+  timer_handle gone;  // its function is destroyed outside the lock
   std::unique_lock lock(mutex_);
   const bool pending = node.place != timer_node::nowhere ||
                        (node.runner != nullptr && !node.ended && node.period.count() != 0);
   node.ended = true;
   node.moved = false;
   if (node.place != timer_node::nowhere) {
-    keep = heap_[node.place];
     remove(node);
+    gone.reset(&node);
     publish();
   }
   ended_.wait(lock, [&] { return node.runner == nullptr || node.runner == this_thread(); });
@@ -123,14 +139,19 @@ timer_queue::time_point timer_queue::next_of(const timer_node& node) {
   return node.next;
 }
 
-void timer_queue::finish(const std::shared_ptr<timer_node>& node) noexcept {
+void timer_queue::finish(timer_node& node) noexcept {
+  timer_handle gone;  // as in end()
   const std::lock_guard lock(mutex_);
-  node->runner = nullptr;
-  std::erase(running_, node);
-  const bool again = !node->ended && (node->moved || node->period.count() != 0);
-  if (again && !node->moved) node->next += node->period;
-  node->moved = false;
-  if (again) insert(node);
+  node.runner = nullptr;
+  std::erase(running_, &node);
+  const bool again = !node.ended && (node.moved || node.period.count() != 0);
+  if (again && !node.moved) node.next += node.period;
+  node.moved = false;
+  if (again) {
+    insert(node);
+  } else {
+    gone.reset(&node);
+  }
   publish();
   ended_.notify_all();
 }
@@ -140,12 +161,12 @@ unsigned timer_queue::run_due() {
   unsigned ran = 0;
   const time_point now = steady_clock::now();
   while (earliest() <= now) {
-    std::shared_ptr<timer_node> node;
+    timer_node* node = nullptr;
     std::uint64_t missed = 0;
     {
       const std::lock_guard lock(mutex_);
-      if (heap_.empty() || heap_.front()->next > now) return ran;
-      node = heap_.front();
+      if (heap_.empty() || heap_.front().next > now) return ran;
+      node = heap_.front().node;
       running_.push_back(node);
       remove(*node);
       node->runner = this_thread();
@@ -157,9 +178,9 @@ unsigned timer_queue::run_due() {
     }
     struct finishing {
       timer_queue& queue;
-      const std::shared_ptr<timer_node>& node;
+      timer_node& node;
       ~finishing() { queue.finish(node); }
-    } const guard{*this, node};
+    } const guard{*this, *node};
     node->f(missed);
     ++ran;
   }
@@ -178,9 +199,14 @@ void timer_queue::after_fork_in_child() noexcept {
       ++at;
       continue;
     }
-    (*at)->runner = nullptr;
-    (*at)->moved = false;
-    if (!(*at)->ended) insert(*at);  // there is room: see make_room()
+    timer_node& node = **at;
+    node.runner = nullptr;
+    node.moved = false;
+    if (node.ended) {
+      let_go_of_timer{}(&node);
+    } else {
+      insert(node);  // there is room: see make_room()
+    }
     at = running_.erase(at);
   }
   publish();

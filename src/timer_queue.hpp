@@ -24,22 +24,25 @@ struct timer_node {
   std::chrono::nanoseconds period{};  // 0: once
   timer_function f;
   std::shared_ptr<dispatcher_core> where;  // a handle: its memory is not given to another thread
-  std::size_t place = nowhere;             // in the heap
   const void* runner = nullptr;            // marks the thread that calls it now
+  std::uint32_t place = nowhere;           // in the heap
+  std::atomic<std::uint32_t> holders{1};   // the timer object, and the queue
   bool ended = false;
   bool moved = false;  // rescheduled while running
 
-  static constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();
+  static constexpr std::uint32_t nowhere = std::numeric_limits<std::uint32_t>::max();
 };
 
-/// A heap whose nodes know their places: O(log n) to add, to end and to run one.
+/// A heap whose nodes know their places: O(log n) to add, to end and to run one. It holds what is
+/// in it and what runs.
 class timer_queue {
  public:
   using time_point = std::chrono::steady_clock::time_point;
 
   /// Each returns whether the earliest deadline is now an earlier one: the thread has to be told.
-  bool add(const std::shared_ptr<timer_node>& node);
-  bool reschedule(const std::shared_ptr<timer_node>& node, time_point at);
+  /// To add takes a node that was just made.
+  bool add(timer_node& node);
+  bool reschedule(timer_node& node, time_point at);
 
   /// Waits for a call in progress, but its own thread's.
   bool end(timer_node& node) noexcept;
@@ -63,20 +66,25 @@ class timer_queue {
   void after_fork_in_child() noexcept;
 
  private:
-  void put(std::size_t place, std::shared_ptr<timer_node> node) noexcept;
+  // With the deadline, so that comparing two does not touch their nodes, which lie anywhere.
+  struct entry {
+    time_point next;
+    timer_node* node;
+  };
+  void put(std::size_t place, entry what) noexcept;
   void up(std::size_t place) noexcept;
   void down(std::size_t place) noexcept;
   void make_room();
-  void insert(const std::shared_ptr<timer_node>& node);
+  void insert(timer_node& node) noexcept;
   void remove(timer_node& node) noexcept;
   void publish() noexcept;
   static const void* this_thread() noexcept;
-  void finish(const std::shared_ptr<timer_node>& node) noexcept;
+  void finish(timer_node& node) noexcept;
 
   std::mutex mutex_;
   std::condition_variable ended_;
-  std::vector<std::shared_ptr<timer_node>> heap_;
-  std::vector<std::shared_ptr<timer_node>> running_;
+  std::vector<entry> heap_;
+  std::vector<timer_node*> running_;
   std::atomic<std::int64_t> earliest_{time_point::max().time_since_epoch().count()};
 };
 

@@ -12,6 +12,7 @@
 #include "process.hpp"
 #include "registry.hpp"
 #include "safe_point.hpp"
+#include "taken.hpp"
 
 namespace sigpp::inline v1 {
 
@@ -36,24 +37,6 @@ sigset_t caught_now(const sigset_t& mask, const signal_set& wanted) noexcept {
   return caught;
 }
 
-// Does the handler's work for a signal that the wait has taken in its place.
-void hand_on(const siginfo_t& info) {
-  const detail::as_a_handler counted;
-  const int signum = info.si_signo;
-  using in_handler::os::arrival;
-  if (signum == SIGPP_DOORBELL_SIGNAL) {
-    const auto kind = in_handler::os::kind_of_doorbell(info);
-    const bool users = in_handler::shared.recorded[SIGPP_DOORBELL_SIGNAL].load();
-    if (kind == arrival::end_of_grace) return in_handler::end_of_grace();
-    if (kind == arrival::ring || (kind == arrival::either && !users)) return;
-    if (!users) return in_handler::os::send_again(info);
-  } else if (!detail::registry::instance().is_installed(signum)) {
-    // Other code has replaced our handler behind our back: it is that one's.
-    return in_handler::os::send_again(info);
-  }
-  if (!in_handler::deliver(info, nullptr)) in_handler::os::send_again(info);
-}
-
 // A program may wait for the doorbell signal itself; our rings are not what it waits for.
 bool is_ring(const siginfo_t& info) noexcept {
   if (info.si_signo != SIGPP_DOORBELL_SIGNAL) return false;
@@ -76,7 +59,7 @@ int wait_once(const signal_set& wanted, std::optional<nanoseconds> left, siginfo
     sigset_t all;
     sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);  // as it is in the handler
-    hand_on(info);
+    detail::hand_on(info);
     taken = 0;
   }
   return taken > 0 && !is_ring(info) ? taken : 0;

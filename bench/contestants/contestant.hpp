@@ -29,6 +29,7 @@ inline std::int64_t now() {
 }
 
 /// Loop: on(signum, callback) listens; run(stop) waits as the library does until stop is true.
+/// `static constexpr bool tells_values = false` in it: the library hands no value to a callback.
 template <typename Loop>
 class contestant {
  public:
@@ -96,8 +97,10 @@ class contestant {
       last = value;
     });
     const int status = until_term();
+    const char* order = in_order ? "true" : "false";
+    if constexpr (requires { Loop::tells_values; }) order = Loop::tells_values ? order : "null";
     std::printf("{\"standard\": %ld, \"queued\": %ld, \"in_order\": %s}\n", standard, queued,
-                in_order ? "true" : "false");
+                order);
     return status;
   }
 

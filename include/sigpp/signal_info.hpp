@@ -51,7 +51,7 @@ class signal_info {
   [[nodiscard]] std::optional<pid_t> thread() const noexcept {
     return thread_ != 0 ? std::optional<pid_t>{thread_} : std::nullopt;
   }
-  /// The instruction that it was about to execute; nullptr if unknown.
+  /// The instruction that it was about to execute; nullptr if unknown, as when it slept in sigpp.
   [[nodiscard]] const void* program_counter() const noexcept { return program_counter_; }
   /// The function that it belongs to, as "compute(int)+0x1c"; empty if the dynamic linker knows
   /// none (a program's own functions are known to it if it was linked with -rdynamic). Python: the

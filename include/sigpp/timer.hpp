@@ -21,6 +21,12 @@ struct timer_node;
 
 using timer_function = std::function<void(std::uint64_t missed)>;
 
+struct let_go_of_timer {
+  SIGPP_EXPORT void operator()(timer_node* node) const noexcept;
+};
+/// Its queue holds it, too, as long as it may be called.
+using timer_handle = std::unique_ptr<timer_node, let_go_of_timer>;
+
 // Any callable, move-only ones too, as the one form.
 template <class F>
 timer_function to_timer_function(F&& f) {
@@ -37,9 +43,9 @@ timer_function to_timer_function(F&& f) {
   }
 }
 
-SIGPP_EXPORT std::shared_ptr<timer_node> make_timer(std::chrono::steady_clock::time_point first,
-                                                    std::chrono::nanoseconds period,
-                                                    timer_function f, const dispatcher& where);
+SIGPP_EXPORT timer_handle make_timer(std::chrono::steady_clock::time_point first,
+                                     std::chrono::nanoseconds period, timer_function f,
+                                     const dispatcher& where);
 
 }  // namespace detail
 
@@ -89,10 +95,10 @@ class [[nodiscard]] timer {
   template <class Rep, class Period, class F>
   friend timer call_every(std::chrono::duration<Rep, Period> period, F&& f,
                           const dispatcher& where);
-  explicit timer(std::shared_ptr<detail::timer_node> node) noexcept : node_(std::move(node)) {}
+  explicit timer(detail::timer_handle node) noexcept : node_(std::move(node)) {}
   SIGPP_EXPORT void reschedule_at(std::chrono::steady_clock::time_point at);
 
-  std::shared_ptr<detail::timer_node> node_;
+  detail::timer_handle node_;
 };
 
 /// Calls `f` once, at a safe point of `where` (the main thread's if none is named) when `at` has

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <thread>
@@ -128,6 +129,31 @@ long repeat(const word& attention, Call call) {
     if (result != -EAGAIN && result != -EACCES) return result;
     const long woken = wait(attention, pause);
     if (woken < 0 && attention.load() != 0) return woken;  // else it was for others
+  }
+}
+
+// Several threads may wait for one listener, and each connection is ready for all of them: so one
+// after another looks again and takes it. Not a lock: it would stay held in a child that another
+// thread forks meanwhile.
+long accept_in_turn(const word& attention, int fd, sockaddr* from, socklen_t* length, int flags) {
+  static constinit std::atomic<pid_t> accepting{0};
+  struct turn {
+    ~turn() { accepting.store(0); }
+  };
+  for (;;) {
+    const long ready = wait_for(attention, fd, POLLIN);
+    if (ready < 0) return ready;
+    const pid_t process = getpid();
+    pid_t holder = accepting.load();
+    if (holder == process || !accepting.compare_exchange_strong(holder, process)) {
+      const long woken = wait(attention, 50us);
+      if (woken < 0) return woken;
+      continue;
+    }
+    const turn mine;
+    pollfd one{.fd = fd, .events = POLLIN, .revents = 0};
+    if (::poll(&one, 1, 0) == 0) continue;
+    return errors(platform::accept_with(fd, from, length, flags));
   }
 }
 
@@ -278,11 +304,8 @@ constinit const calls by_polling{
                                     [&] { return ::sendmsg(fd, message, flags | MSG_DONTWAIT); });
         },
     .accept = [](const word& w, int fd, sockaddr* from, socklen_t* length, int flags) -> long {
-      if (!is_nonblocking(fd)) {
-        const long ready = wait_for(w, fd, POLLIN);
-        if (ready < 0) return ready;
-      }
-      return errors(platform::accept_with(fd, from, length, flags));
+      return is_nonblocking(fd) ? errors(platform::accept_with(fd, from, length, flags))
+                                : accept_in_turn(w, fd, from, length, flags);
     },
     .connect = connect_by_polling,
     .poll = poll_once,

@@ -79,6 +79,13 @@ long futex_wait(const word&, const std::atomic<std::uint32_t>& value, std::uint3
                 deadline until);
 void futex_wake(const std::atomic<std::uint32_t>& value, int count);
 
+/// For sigpp::read and sigpp::write: the call's result where nothing is in the way, and what the
+/// function `..._slowly` returns otherwise: `result` is -errno, or -EINTR if the call was not made.
+long read_at_once(int fd, void* to, std::size_t bytes);
+long write_at_once(int fd, const void* from, std::size_t bytes);
+long read_slowly(long fd, long to, long bytes, long result);
+long write_slowly(long fd, long from, long bytes, long result);
+
 /// Has the stub passed its test? false, too, where there is none.
 bool by_the_stub();
 

@@ -1,3 +1,5 @@
+#include <cerrno>
+
 #include "blocking/calls.hpp"
 
 namespace sigpp::inline v1 {
@@ -65,6 +67,13 @@ long blocking::futex_wait(const word& w, const std::atomic<std::uint32_t>& value
 }
 void blocking::futex_wake(const std::atomic<std::uint32_t>& value, int count) {
   return by_polling.futex_wake(value, count);
+}
+
+long blocking::read_at_once(int fd, void* to, std::size_t bytes) {
+  return read_slowly(fd, reinterpret_cast<long>(to), static_cast<long>(bytes), -EINTR);
+}
+long blocking::write_at_once(int fd, const void* from, std::size_t bytes) {
+  return write_slowly(fd, reinterpret_cast<long>(from), static_cast<long>(bytes), -EINTR);
 }
 
 bool blocking::by_the_stub() { return false; }

@@ -152,8 +152,9 @@ bool test() noexcept {
 // 0: not tried yet; 1: the stub works; 2: it does not.
 constinit std::atomic<int> verdict{0};
 
-// Set once this thread hears rings here.
-constinit thread_local bool listens = false;
+// Set once this thread hears rings here. Initial-exec: else each read asks the linker's run-time
+// where it is, and saves its registers for that.
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool listens = false;
 
 bool begin() {
   detail::prepare_this_thread();
@@ -301,6 +302,30 @@ long futex_wait(const word& w, const std::atomic<std::uint32_t>& value, std::uin
   }
   return enter(w, SYS_futex, &value, FUTEX_WAIT_BITSET_PRIVATE, expected, until ? &at : nullptr,
                nullptr, FUTEX_BITSET_MATCH_ANY);
+}
+
+namespace {
+
+constexpr in_handler::short_call short_read{SYS_read, read_slowly};
+constexpr in_handler::short_call short_write{SYS_write, write_slowly};
+
+long enter_short(const in_handler::short_call& what, long fd, long at, long bytes) {
+  if (listens && !sanitized() && verdict.load(std::memory_order_acquire) == 1) [[likely]] {
+    return sigpp_short_call(fd, at, bytes, &what,
+                            reinterpret_cast<const unsigned*>(&detail::attention),
+                            &in_handler::active_call);
+  }
+  return what.failed(fd, at, bytes, -EINTR);
+}
+
+}  // namespace
+
+long read_at_once(int fd, void* to, std::size_t bytes) {
+  return enter_short(short_read, fd, argument(to), argument(bytes));
+}
+
+long write_at_once(int fd, const void* from, std::size_t bytes) {
+  return enter_short(short_write, fd, argument(from), argument(bytes));
 }
 
 void futex_wake(const std::atomic<std::uint32_t>& value, int count) {

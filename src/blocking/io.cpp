@@ -55,10 +55,18 @@ std::size_t read(int fd, std::span<std::byte> to, std::error_code& error) {
       error);
 }
 
+long blocking::read_slowly(long fd, long to, long bytes, long result) {
+  const int descriptor = static_cast<int>(fd);
+  if (result == -EINTR) {
+    result = until_done([&](const word& w) {
+      return read(w, descriptor, reinterpret_cast<void*>(to), static_cast<std::size_t>(bytes));
+    });
+  }
+  return checked(result, "read", descriptor);
+}
+
 std::size_t read(int fd, std::span<std::byte> to) {
-  return static_cast<std::size_t>(checked(
-      until_done([&](const word& w) { return blocking::read(w, fd, to.data(), to.size()); }),
-      "read", fd));
+  return static_cast<std::size_t>(blocking::read_at_once(fd, to.data(), to.size()));
 }
 
 std::size_t write(int fd, std::span<const std::byte> from, std::error_code& error) {
@@ -67,10 +75,19 @@ std::size_t write(int fd, std::span<const std::byte> from, std::error_code& erro
       error);
 }
 
+long blocking::write_slowly(long fd, long from, long bytes, long result) {
+  const int descriptor = static_cast<int>(fd);
+  if (result == -EINTR) {
+    result = until_done([&](const word& w) {
+      return write(w, descriptor, reinterpret_cast<const void*>(from),
+                   static_cast<std::size_t>(bytes));
+    });
+  }
+  return checked(result, "write", descriptor);
+}
+
 std::size_t write(int fd, std::span<const std::byte> from) {
-  return static_cast<std::size_t>(checked(
-      until_done([&](const word& w) { return blocking::write(w, fd, from.data(), from.size()); }),
-      "write", fd));
+  return static_cast<std::size_t>(blocking::write_at_once(fd, from.data(), from.size()));
 }
 
 std::size_t readv(int fd, std::span<const iovec> to, std::error_code& error) {

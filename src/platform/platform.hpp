@@ -59,6 +59,13 @@ bool wait_for_handler(const sigset_t& mask, std::optional<std::chrono::nanosecon
 int wait_for_signal(const sigset_t& wanted, const sigset_t& caught, const sigset_t& mask,
                     std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info);
 
+/// Can take_signal() be used?
+bool takes_signals() noexcept;
+/// With every signal blocked: waits for one that is not in `closed`, and takes it without a handler.
+/// false: `timeout` has passed, or something else has ended the wait.
+bool take_signal(const sigset_t& closed, std::optional<std::chrono::nanoseconds> timeout,
+                 siginfo_t& info);
+
 /// A timer for in_handler::os::start_grace(), whose end any thread of the process hears; nullptr
 /// where there is none. A forked child makes its own.
 void* make_grace_timer() noexcept;

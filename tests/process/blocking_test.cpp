@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -330,6 +331,37 @@ TEST(blocking_times, hang_ups_and_rare_events_are_seen_at_once) {
   pollfd urgent{.fd = others[0], .events = POLLPRI, .revents = 0};
   EXPECT_EQ(sigpp::poll({&urgent, 1}), 1);
   EXPECT_NE(urgent.revents & POLLHUP, 0);
+}
+
+// A connection is ready for each of them, and one gets it.
+TEST(accept4, of_threads_that_wait_for_one_listener_none_is_left_deaf) {
+  const temporary_folder folder;
+  const auto address = address_of(folder.path + "/socket");
+  const auto* const there = reinterpret_cast<const sockaddr*>(&address);
+  const int listener = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_EQ(::bind(listener, there, sizeof address), 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  for (int i = 0; i < support::trials(500); ++i) {
+    std::stop_source stop;
+    std::atomic<int> accepted{0};
+    std::vector<std::thread> all;
+    for (int t = 0; t < 4; ++t) {
+      all.emplace_back([&] {
+        const sigpp::stop_scope scope(stop.get_token());
+        try {
+          for (;; ++accepted) ::close(sigpp::accept4(listener, nullptr, nullptr, 0));
+        } catch (const sigpp::interrupted&) {
+        }
+      });
+    }
+    const int to = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    ASSERT_EQ(::connect(to, there, sizeof address), 0);
+    wait_until([&] { return accepted == 1; });
+    stop.request_stop();
+    for (std::thread& each : all) each.join();
+    ::close(to);
+  }
+  ::close(listener);
 }
 
 TEST(blocking_results, recv_of_all_waits_for_all_or_a_signal) {

@@ -230,10 +230,11 @@ class traced_child {
     const long code = ptrace(PTRACE_PEEKTEXT, pid_, at(), nullptr);
     return errno == 0 && (code & 0xffff) == 0x050f;
   }
-  /// One of those in which calls that poll wait for a while? And not sigpp's own wait.
+  /// One of those in which calls that poll wait for a while?
   [[nodiscard]] bool enters_nap() const {
     const auto number = static_cast<long>(peek(offsetof(user_regs_struct, rax)));
-    return enters_kernel() && (number == SYS_ppoll || number == SYS_pselect6);
+    return enters_kernel() &&
+           (number == SYS_ppoll || number == SYS_pselect6 || number == SYS_rt_sigtimedwait);
   }
   /// Into it, up to where the kernel has not begun it.
   void enter_kernel() {

@@ -33,4 +33,35 @@ sigpp_call_exit:
 sigpp_call_last:
         .cfi_endproc
         .size   sigpp_call, . - sigpp_call
+
+// See ../call.hpp.
+        .globl  sigpp_short_call, sigpp_short_begin, sigpp_short_end, sigpp_short_exit, sigpp_short_last
+        .hidden sigpp_short_call, sigpp_short_begin, sigpp_short_end, sigpp_short_exit, sigpp_short_last
+        .type   sigpp_short_call, @function
+        .p2align 2
+sigpp_short_call:
+        .cfi_startproc
+        mv      t0, a0
+        ld      a7, 0(a3)
+        ld      t1, 8(a3)
+        li      t3, 1
+        sw      t3, 0(a5)
+sigpp_short_begin:
+        lw      t3, 0(a4)
+        bnez    t3, sigpp_short_exit
+        ecall
+sigpp_short_end:
+        sw      zero, 0(a5)
+        bltz    a0, 1f
+        ret
+sigpp_short_exit:
+        li      a0, -4                  // -EINTR
+        sw      zero, 0(a5)
+1:      mv      a3, a0
+        mv      a0, t0
+        jr      t1
+sigpp_short_last:
+        .cfi_endproc
+        .size   sigpp_short_call, . - sigpp_short_call
+
         .section .note.GNU-stack, "", @progbits

@@ -48,7 +48,36 @@ sigpp_call_last:
         .cfi_endproc
         .size   sigpp_call, . - sigpp_call
 
-// Works under CET: entered at endbr64; sigpp_call_exit is entered by sigreturn, which is not tracked.
+// sigpp_short_call(a, b, c, const what *, const unsigned *attention, unsigned *active): see ../call.hpp.
+        .globl  sigpp_short_call, sigpp_short_begin, sigpp_short_end, sigpp_short_exit, sigpp_short_last
+        .hidden sigpp_short_call, sigpp_short_begin, sigpp_short_end, sigpp_short_exit, sigpp_short_last
+        .type   sigpp_short_call, @function
+        .p2align 4
+sigpp_short_call:
+        .cfi_startproc
+        endbr64
+        movq    %rcx, %r10              // the fourth argument of a system call: these have three
+        movq    (%rcx), %rax
+        movl    $1, (%r9)
+sigpp_short_begin:
+        cmpl    $0, (%r8)
+        jne     sigpp_short_exit
+        syscall
+sigpp_short_end:
+        movl    $0, (%r9)
+        testq   %rax, %rax
+        js      1f
+        ret
+sigpp_short_exit:
+        movl    $0, (%r9)
+        movq    $-4, %rax               // -EINTR
+1:      movq    %rax, %rcx
+        jmp     *8(%r10)
+sigpp_short_last:
+        .cfi_endproc
+        .size   sigpp_short_call, . - sigpp_short_call
+
+// Works under CET: entered at endbr64; the exits are entered by sigreturn, which is not tracked.
         .section .note.gnu.property, "a"
         .p2align 3
         .long   4, 16, 5

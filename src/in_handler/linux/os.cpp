@@ -128,12 +128,18 @@ bool leave_call(void* context) noexcept {
   const auto is_before = [at](const char* place) {
     return at < reinterpret_cast<std::uintptr_t>(place);
   };
-  if (is_before(reinterpret_cast<const char*>(&sigpp_call)) || !is_before(sigpp_call_last)) {
+  const auto is_in = [&](const char* first, const char* last) {
+    return !is_before(first) && is_before(last);
+  };
+  const bool is_short = is_in(reinterpret_cast<const char*>(&sigpp_short_call), sigpp_short_last);
+  if (!is_short && !is_in(reinterpret_cast<const char*>(&sigpp_call), sigpp_call_last)) {
     return false;
   }
-  if (is_before(sigpp_call_begin) || !is_before(sigpp_call_end)) return true;
+  if (!is_in(sigpp_call_begin, sigpp_call_end) && !is_in(sigpp_short_begin, sigpp_short_end)) {
+    return true;
+  }
   auto& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
-  const auto exit = reinterpret_cast<std::uintptr_t>(sigpp_call_exit);
+  const auto exit = reinterpret_cast<std::uintptr_t>(is_short ? sigpp_short_exit : sigpp_call_exit);
 #if defined(__x86_64__)
   machine.gregs[REG_RIP] = static_cast<greg_t>(exit);
 #elif defined(__aarch64__)

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <memory>
 #include <system_error>
@@ -57,6 +58,11 @@ int make_eventfd() noexcept {
   return static_cast<int>(syscall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
+timespec to_timespec(std::optional<std::chrono::nanoseconds> time) noexcept {
+  const auto count = time.value_or(std::chrono::nanoseconds::zero()).count();
+  return {.tv_sec = count / 1'000'000'000, .tv_nsec = count % 1'000'000'000};
+}
+
 }  // namespace
 
 doorbell_descriptor make_doorbell_descriptor() {
@@ -88,12 +94,24 @@ void close(doorbell_descriptor& both) noexcept {
 }
 
 bool wait_for_handler(const sigset_t& mask, std::optional<std::chrono::nanoseconds> timeout) {
-  timespec limit{};
-  if (timeout) {
-    limit.tv_sec = timeout->count() / 1'000'000'000;
-    limit.tv_nsec = timeout->count() % 1'000'000'000;
-  }
+  const timespec limit = to_timespec(timeout);
   return ppoll(nullptr, 0, timeout ? &limit : nullptr, &mask) != 0;
+}
+
+bool takes_signals() noexcept { return true; }
+
+bool take_signal(const sigset_t& closed, std::optional<std::chrono::nanoseconds> timeout,
+                 siginfo_t& info) {
+  sigset_t open;
+  sigfillset(&open);
+  std::uint64_t left = 0;  // the kernel's set: sigtimedwait(2); a bit for each signal
+  std::uint64_t out = 0;
+  std::memcpy(&left, &open, sizeof left);
+  std::memcpy(&out, &closed, sizeof out);
+  left &= ~out;
+  std::memcpy(&open, &left, sizeof left);
+  const timespec limit = to_timespec(timeout);
+  return (timeout ? sigtimedwait(&open, &info, &limit) : sigwaitinfo(&open, &info)) > 0;
 }
 
 int wait_for_signal(const sigset_t& wanted, const sigset_t& caught, const sigset_t& mask,
@@ -103,11 +121,7 @@ int wait_for_signal(const sigset_t& wanted, const sigset_t& caught, const sigset
   sigorset(&both, &wanted, &caught);
   sigorset(&blocked, &both, &mask);
   pthread_sigmask(SIG_SETMASK, &blocked, nullptr);
-  timespec limit{};
-  if (timeout) {
-    limit.tv_sec = timeout->count() / 1'000'000'000;
-    limit.tv_nsec = timeout->count() % 1'000'000'000;
-  }
+  const timespec limit = to_timespec(timeout);
   const int taken = timeout ? sigtimedwait(&both, &info, &limit) : sigwaitinfo(&both, &info);
   return taken < 0 && errno == EAGAIN ? 0 : taken;
 }

@@ -61,6 +61,10 @@ bool make_pipe(int (&ends)[2]) noexcept {
 }  // namespace
 
 bool take_pending(const sigset_t&, siginfo_t&) noexcept { return false; }
+bool takes_signals() noexcept { return false; }
+bool take_signal(const sigset_t&, std::optional<std::chrono::nanoseconds>, siginfo_t&) {
+  return false;
+}
 
 void kill_later(int signum) noexcept {
   try {

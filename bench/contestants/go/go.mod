@@ -1,0 +1,3 @@
+module sigpp/bench
+
+go 1.19
