@@ -53,7 +53,8 @@ int set_wakeup_fd(int fd, wakeup_fd_options options) {
 void detail::write_late_wakeups() {
   auto& state = *process();
   static bool asks_again = false;
-  if (asks_again || state.any_unwritten.exchange(0) == 0) return;
+  if (asks_again || state.any_unwritten.load() == 0) return;
+  state.any_unwritten.exchange(0);
   {
     const all_blocked guard;
     const as_a_handler counted;

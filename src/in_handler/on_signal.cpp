@@ -256,9 +256,8 @@ bool write_unwritten(process_state& process) noexcept {
   const int descriptor = process.wakeup_fd.load(std::memory_order_acquire) - 1;
   for (std::size_t n = 1; n < process.unwritten.size(); ++n) {
     while (process.unwritten[n].load() != 0) {
-      if (descriptor >= 0 && !write_byte(descriptor, static_cast<unsigned char>(n))) {
-        return errno != EAGAIN;
-      }
+      const bool done = descriptor < 0 || write_byte(descriptor, static_cast<unsigned char>(n));
+      if (!done && errno == EAGAIN) return false;
       process.unwritten[n].fetch_sub(1);
     }
   }

@@ -113,7 +113,7 @@ def main():
         check=True,
     ).stdout.strip()
     print(
-        f"cpython: {version:7} {arguments.test:28} {counts(before)} {counts(after)}"
+        f"cpython: {version:7} {arguments.test:32} {counts(before)} {counts(after)}"
         f" {processes:9} {isolated:8}"
     )
     if lost:
