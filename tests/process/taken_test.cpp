@@ -82,6 +82,7 @@ TEST(taken, without_a_handler) {
 
 // Debuggers look at signals on their way to a handler.
 TEST(taken, but_for_what_a_terminal_sends) {
+  SKIP_WITHOUT_SIGTIMEDWAIT();
   for (const int signum : {SIGINT, SIGQUIT, SIGTSTP}) {
     EXPECT_NE(where_it_was_heard(signum), nullptr) << signum;
   }
