@@ -257,7 +257,7 @@ TEST(subscribe_storm, first_and_last_ones_under_a_storm) {
     });
   }
   std::uint64_t sent = 0;
-  for (int i = 0; i < support::trials(50'000); ++i) {
+  for (int i = 0; i < support::trials(50'000) || handled == 0 || foreign == 0; ++i) {
     if (::raise(SIGRTMIN) == 0) ++sent;
   }
   stop = true;
@@ -266,8 +266,6 @@ TEST(subscribe_storm, first_and_last_ones_under_a_storm) {
   const auto counts = sigpp::statistics(SIGRTMIN);
   EXPECT_EQ(counts.handled, handled);
   EXPECT_EQ(counts.received, counts.handled + counts.discarded + counts.reraised);
-  EXPECT_GT(foreign, 0U);
-  EXPECT_GT(handled, 0U);
   EXPECT_TRUE(sigpp::getsignal(SIGRTMIN).is_foreign());
 }
 
