@@ -127,8 +127,9 @@ void pass_on(siginfo_t* info, void* context, bool fault) noexcept {
   }
 }
 
-// write to a pipe or socket without a reader raises SIGPIPE, at once and on this thread; it is none
-// of the program's making. Every signal is blocked here, so it can be taken back.
+// write: POSIX.1-2017 2.4.3. To a pipe or socket without a reader it raises SIGPIPE, at once and on
+// this thread; it is none of the program's making. Every signal is blocked here, so it can be taken
+// back.
 bool write_byte(int descriptor, unsigned char byte) noexcept {
   sigset_t pending;
   sigpending(&pending);  // sigpending: POSIX.1-2017 2.4.3
@@ -249,6 +250,7 @@ void tell_runtime() noexcept {
   void (*const tell)() = shared.runtime.load(std::memory_order_acquire);
   if (tell == nullptr || detail::attention.load(std::memory_order_relaxed) == 0) return;
   const station* const main = shared.main.load(std::memory_order_acquire);
+  // tell: async-signal-safe, as <sigpp/runtime.hpp> asks.
   if (main->attention.load(std::memory_order_relaxed) == &detail::attention) tell();
 }
 
