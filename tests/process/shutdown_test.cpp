@@ -120,20 +120,21 @@ TEST(shutdown_source, the_second_signal_ends_a_program_that_hangs) {
 }
 
 TEST(shutdown_source, also_when_all_threads_hang) {
-  EXPECT_EQ(describe_status(status_of([] {
-              const shutdown_source shutdown({.repeats = 0s});
-              std::vector<std::thread> all;
-              for (int i = 0; i < 4; ++i) all.emplace_back(hang);
-              const pid_t killer = fork();
-              if (killer == 0) {
-                ::kill(getppid(), SIGINT);
-                ::kill(getppid(), SIGTERM);
-                _exit(0);
-              }
-              hang();
-              return 0;
-            })),
-            killed_by(SIGTERM));
+  const std::string end = describe_status(status_of([] {
+    const shutdown_source shutdown({.repeats = 0s});
+    std::vector<std::thread> all;
+    for (int i = 0; i < 4; ++i) all.emplace_back(hang);
+    const pid_t killer = fork();
+    if (killer == 0) {
+      ::kill(getppid(), SIGINT);
+      ::kill(getppid(), SIGTERM);
+      _exit(0);
+    }
+    hang();
+    return 0;
+  }));
+  // Two threads take them, and either may be the first.
+  EXPECT_TRUE(end == killed_by(SIGTERM) || end == killed_by(SIGINT)) << end;
 }
 
 TEST(shutdown_source, a_repeat_is_the_same_request) {
