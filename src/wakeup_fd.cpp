@@ -14,6 +14,7 @@
 #include "process.hpp"
 #include "registry.hpp"
 #include "safe_point.hpp"
+#include "storm.hpp"
 
 namespace sigpp::inline v1 {
 
@@ -35,6 +36,7 @@ int set_wakeup_fd(int fd, wakeup_fd_options options) {
                   "the fd " + std::to_string(fd) + " must be in non-blocking mode");
     }
   }
+  detail::storm::end();
   detail::registry& all = detail::registry::instance();
   all.set_wakeup_reporter(options.on_error ? std::move(options.on_error) : report_on_stderr);
   {
