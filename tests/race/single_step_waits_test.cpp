@@ -55,6 +55,37 @@ act wait_for_handler_act(void (*wait)(), bool there) {
 
 act pause_act(bool there) { return wait_for_handler_act(sigpp::pause, there); }
 
+// A storm has just been here: SIGUSR1 is kept blocked, until a ring comes in the midst of this.
+prepare_function after_a_storm(bool (*run)()) {
+  return [=](bool) -> act {
+    throw_on_signal();
+    sigset_t mask;
+    do {
+      for (int i = 0; i < 200; ++i) {
+        try {
+          ::raise(SIGUSR1);
+          sigpp::pause();
+        } catch (const woken&) {
+          continue;
+        }
+      }
+      ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+    } while (sigismember(&mask, SIGUSR1) == 0);
+    shared_board().handled = 0;
+    return {.run = run};
+  };
+}
+
+bool pause_once() {
+  sigpp::pause();
+  return true;
+}
+
+bool check_for_ever() {
+  for (;;) sigpp::check();
+  return true;
+}
+
 // Its mask alone lets SIGUSR1 in.
 act sigsuspend_act(bool there) {
   sigpp::pthread_sigmask(SIG_BLOCK, {SIGUSR1});
@@ -81,10 +112,7 @@ prepare_function taking_a_signal(bool (*wait)()) {
 act check_act(bool) {
   throw_on_signal();
   sigpp::check();
-  return {.run = [] {
-    for (;;) sigpp::check();
-    return true;
-  }};
+  return {.run = check_for_ever};
 }
 
 // ---- locks and threads -------------------------------------------------------------------------
@@ -266,6 +294,7 @@ scenes all_scenes() {
   all.both("sleep_for", sleep_act);
   all.with_foreign("sleep_for", sleep_act);
   all.both("pause", pause_act);
+  all.blocks("pause_after_a_storm", after_a_storm(pause_once));
   all.both("sigsuspend", sigsuspend_act);
   all.both("sigwait", taking_a_signal([] { return sigpp::sigwait({SIGUSR2}) == SIGUSR2; }));
   all.both("sigtimedwait", taking_a_signal([] {
@@ -273,6 +302,7 @@ scenes all_scenes() {
              return taken && taken->number() == SIGUSR2;
            }));
   all.blocks("check", check_act, injection::signal, 100);
+  all.blocks("check_after_a_storm", after_a_storm(check_for_ever), injection::signal, 400);
   all.both("mutex", mutex_act);
   all.with_foreign("mutex", mutex_act);
   all.both("condition_variable", condition_variable_act);
