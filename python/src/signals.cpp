@@ -9,7 +9,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cmath>
 #include <cstddef>
 #include <cstring>
 
@@ -32,8 +31,6 @@ PyObject* stock = nullptr;         // CPython's own `_signal`
 PyObject* stock_signal = nullptr;  // and its functions
 PyObject* stock_getsignal = nullptr;
 PyObject* dispatch_function = nullptr;
-PyObject* siginfo_type = nullptr;
-PyTypeObject* info_type = nullptr;
 unsigned long main_thread = 0;
 bool ended = false;
 void (*cpythons_handler)(int) = nullptr;
@@ -251,79 +248,6 @@ PyObject* set_wakeup_fd(PyObject*, PyObject* arguments, PyObject* keywords) {
   });
 }
 
-// --- waiting, masks -----------------------------------------------------------------------------
-
-PyObject* pause(PyObject*, PyObject*) {
-  return guarded([] {
-    {
-      const without_gil others;
-      sigpp::pause();
-    }
-    return none();
-  });
-}
-
-PyObject* pthread_sigmask(PyObject*, PyObject* arguments) {
-  return guarded([&]() -> PyObject* {
-    int how = 0;
-    PyObject* signals = nullptr;
-    if (!PyArg_ParseTuple(arguments, "iO:pthread_sigmask", &how, &signals)) return nullptr;
-    std::error_code error;
-    const sigpp::signal_set old = sigpp::pthread_sigmask(how, to_set(signals), error);
-    if (error) {
-      errno = error.value();
-      return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    return to_python(old).release();
-  });
-}
-
-ref to_siginfo(const siginfo_t& info) {
-  return checked(PyObject_CallFunction(
-      siginfo_type, "((iiiiiil))", info.si_signo, info.si_code, info.si_errno,
-      static_cast<int>(info.si_pid), static_cast<int>(info.si_uid), info.si_status, info.si_band));
-}
-
-PyObject* sigwait(PyObject*, PyObject* signals) {
-  return guarded([&]() -> PyObject* {
-    const sigpp::signal_set set = to_set(signals);
-    int taken = 0;
-    {
-      const without_gil others;
-      taken = sigpp::sigwait(set);
-    }
-    return PyLong_FromLong(taken);
-  });
-}
-
-PyObject* sigwaitinfo(PyObject*, PyObject* signals) {
-  return guarded([&]() -> PyObject* {
-    const sigpp::signal_set set = to_set(signals);
-    siginfo_t info{};
-    {
-      const without_gil others;
-      info = sigpp::sigwaitinfo(set).native_handle();
-    }
-    return to_siginfo(info).release();
-  });
-}
-
-PyObject* sigtimedwait(PyObject*, PyObject* arguments) {
-  return guarded([&]() -> PyObject* {
-    PyObject* signals = nullptr;
-    PyObject* timeout = nullptr;
-    if (!PyArg_ParseTuple(arguments, "OO:sigtimedwait", &signals, &timeout)) return nullptr;
-    const sigpp::signal_set set = to_set(signals);
-    const auto length = to_duration(timeout, "timeout must be non-negative");
-    std::optional<sigpp::signal_info> taken;
-    {
-      const without_gil others;
-      taken = sigpp::sigtimedwait(set, length);
-    }
-    return taken ? to_siginfo(taken->native_handle()).release() : none();
-  });
-}
-
 // --- beginning and end --------------------------------------------------------------------------
 
 // activate(_signal): on the main thread of the main interpreter.
@@ -333,7 +257,7 @@ PyObject* activate(PyObject* module, PyObject* its) {
     const ref signal_function = checked(PyObject_GetAttrString(its, "signal"));
     const ref getsignal_function = checked(PyObject_GetAttrString(its, "getsignal"));
     dispatch_function = checked(PyObject_GetAttrString(module, "dispatch")).release();
-    siginfo_type = checked(PyObject_GetAttrString(its, "struct_siginfo")).release();
+    set_siginfo_type(checked(PyObject_GetAttrString(its, "struct_siginfo")));
 
     // CPython's C-level handler, which it never tells: what it installs.
     struct sigaction before;
@@ -396,23 +320,6 @@ PyObject* require_active_(PyObject*, PyObject*) {
   });
 }
 
-PyStructSequence_Field info_fields[] = {
-    {"signum", "the number of the signal"},
-    {"code", "why it was sent: si_code"},
-    {"pid", "the process that sent it, or the child that a SIGCHLD is about; or None"},
-    {"uid", "the real user id of that process, or None"},
-    {"value", "what sigqueue() attached, or None"},
-    {"status", "SIGCHLD: the exit status, or the signal that changed the child's state; or None"},
-    {"address", "of a fault, or None"},
-    {"time", "when it came, as time.monotonic() tells it"},
-    {"thread", "the native id of the thread that the kernel interrupted, or None"},
-    {"merged", "how many further arrivals this one stands for"},
-    {nullptr, nullptr},
-};
-PyStructSequence_Desc info_description = {"sigpp.signal_info",
-                                          "One arrival of a signal. What it does not have is None.",
-                                          info_fields, 10};
-
 PyMethodDef methods[] = {
     {"signal", signal_, METH_VARARGS,
      "signal($module, signalnum, handler, /)\n--\n\n"
@@ -428,20 +335,6 @@ PyMethodDef methods[] = {
      "set_wakeup_fd($module, fd, /, *, warn_on_full_buffer=True)\n--\n\n"
      "Sets the fd to be written to (with the signal number) when a signal comes in.\n\n"
      "What has no room there is written later. The previous fd or -1 is returned."},
-    {"pause", pause, METH_NOARGS,
-     "pause($module, /)\n--\n\nWait until a signal arrives and its handler has run."},
-    {"pthread_sigmask", pthread_sigmask, METH_VARARGS,
-     "pthread_sigmask($module, how, mask, /)\n--\n\n"
-     "Fetch and/or change the signal mask of the calling thread."},
-    {"sigwait", sigwait, METH_O,
-     "sigwait($module, sigset, /)\n--\n\n"
-     "Wait for a signal in the given set, and return its number. Not deaf to other signals."},
-    {"sigwaitinfo", sigwaitinfo, METH_O,
-     "sigwaitinfo($module, sigset, /)\n--\n\n"
-     "Wait for a signal in the given set, and return its siginfo."},
-    {"sigtimedwait", sigtimedwait, METH_VARARGS,
-     "sigtimedwait($module, sigset, timeout, /)\n--\n\n"
-     "Like sigwaitinfo(), but at most for timeout seconds: None when they have passed."},
     {"dispatch", dispatch, METH_VARARGS, "What CPython calls in place of a handler."},
     {"check", check, METH_NOARGS, "check($module, /)\n--\n\nRun the handlers of what has come."},
     {"after_fork", after_fork, METH_NOARGS, nullptr},
@@ -464,91 +357,12 @@ void require_active() {
   throw python_error{};
 }
 
-sigpp::signal_set to_set(PyObject* iterable) {
-  sigpp::signal_set result;
-  const ref iterator = checked(PyObject_GetIter(iterable));
-  while (const ref item = ref(PyIter_Next(iterator.get()))) {
-    int overflow = 0;
-    const long signum = PyLong_AsLongAndOverflow(item.get(), &overflow);
-    if (signum <= 0 || signum >= static_cast<long>(NSIG)) {
-      if (overflow != 0 || signum != -1 || PyErr_Occurred() == nullptr) {
-        PyErr_Format(PyExc_ValueError, "signal number %ld out of range [1; %i]", signum, NSIG - 1);
-      }
-      throw python_error{};
-    }
-    const int n = static_cast<int>(signum);
-    if (sigpp::valid_signals().contains(n)) {
-      result.insert(n);
-    } else if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1,
-                                "invalid signal number %ld, please use valid_signals()",
-                                signum) != 0) {
-      throw python_error{};
-    }
-  }
-  if (PyErr_Occurred() != nullptr) throw python_error{};
-  return result;
-}
-
-std::chrono::nanoseconds to_duration(PyObject* seconds, const char* negative) {
-  const double value = PyFloat_AsDouble(seconds);
-  if (value == -1.0 && PyErr_Occurred() != nullptr) throw python_error{};
-  if (std::isnan(value)) {
-    PyErr_SetString(PyExc_ValueError, "Invalid value NaN (not a number)");
-    throw python_error{};
-  }
-  if (value < 0) {
-    PyErr_SetString(PyExc_ValueError, negative);
-    throw python_error{};
-  }
-  if (value >= 9.2e9) {
-    PyErr_SetString(PyExc_OverflowError, "timestamp too large to convert to C _PyTime_t");
-    throw python_error{};
-  }
-  return std::chrono::ceil<std::chrono::nanoseconds>(std::chrono::duration<double>(value));
-}
-
-ref to_python(const sigpp::signal_set& signals) {
-  ref result = checked(PySet_New(nullptr));
-  for (int n : signals) {
-    const ref number = checked(PyLong_FromLong(n));
-    if (PySet_Add(result.get(), number.get()) != 0) throw python_error{};
-  }
-  return result;
-}
-
-ref to_python(const sigpp::signal_info& info) {
-  ref result = checked(PyStructSequence_New(info_type));
-  Py_ssize_t field = 0;
-  const auto put = [&](PyObject* value) {
-    PyStructSequence_SetItem(result.get(), field++, checked(value).release());
-  };
-  const auto put_optional = [&](const auto& value) {
-    put(value ? PyLong_FromLongLong(static_cast<long long>(*value)) : none());
-  };
-  put(PyLong_FromLong(info.number()));
-  put(PyLong_FromLong(info.code()));
-  put_optional(info.pid());
-  put_optional(info.uid());
-  const auto value = info.value();
-  put(value ? PyLong_FromLong(value->sival_int) : none());
-  put_optional(info.status());
-  const auto address = info.address();
-  put(address ? PyLong_FromVoidPtr(const_cast<void*>(*address)) : none());
-  put(PyFloat_FromDouble(std::chrono::duration<double>(info.time().time_since_epoch()).count()));
-  put_optional(info.thread());
-  put(PyLong_FromUnsignedLong(info.merged()));
-  return result;
-}
-
 void add(PyObject* module, const char* name, const ref& what) {
   if (PyObject_SetAttrString(module, name, what.get()) != 0) throw python_error{};
 }
 
 void add_signals(PyObject* module) {
   if (PyModule_AddFunctions(module, methods) != 0) throw python_error{};
-  info_type = PyStructSequence_NewType(&info_description);
-  add(module, "signal_info", ref::to(reinterpret_cast<PyObject*>(info_type)));
-  if (info_type == nullptr) throw python_error{};
 }
 
 }  // namespace sigpp_python
