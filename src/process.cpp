@@ -156,6 +156,7 @@ void after_fork_in_child() {
   this_own_core = nullptr;
   process()->owner.store(getpid());
   if (shared.grace.load() > 0) process()->grace_timer.store(platform::make_grace_timer());
+  if (shared.runtime.load() != nullptr) process()->nag_timer.store(platform::make_nag_timer());
   make_this_the_main_thread();
   if (thread_control* const control = known_control()) control->after_fork_in_child();
   after_fork_in_parent();

@@ -170,6 +170,7 @@ void registry::take_over(int signum, bool anew) {
   if (!ours) keep_previous(signum, before);
   const struct sigaction action = our_action();
   change_action(signum, &action, nullptr);
+  shared.restarts[static_cast<std::size_t>(signum)].store(0);
   if (ours) return;
   // A thread in sigwait() has to block this one now, too.
   in_handler::wake(main_core().station());
@@ -270,6 +271,7 @@ void registry::set_restart(int signum, bool restart) {
   change_action(signum, nullptr, &action, "siginterrupt");
   action.sa_flags = restart ? action.sa_flags | SA_RESTART : action.sa_flags & ~SA_RESTART;
   change_action(signum, &action, nullptr, "siginterrupt");
+  shared.restarts[static_cast<std::size_t>(signum)].store(restart);
 }
 
 std::shared_ptr<subscriber> registry::add(const signal_set& signals, handler what,
@@ -385,6 +387,9 @@ void registry::attach_runtime(void (*tell)()) {
   start_delivery();
   install_doorbell();
   shared.runtime.store(tell);
+  if (tell != nullptr && process()->nag_timer.load() == nullptr) {
+    process()->nag_timer.store(platform::make_nag_timer());
+  }
   const struct sigaction action = our_action();
   for (int n : valid_signals()) {
     if (is_installed(n)) change_action(n, &action, nullptr, "attach_runtime");

@@ -71,6 +71,7 @@ class keep_attention {
   ~keep_attention() {
     if (!done_) attention.store(1);
     in_handler::tell_runtime();  // of what is left
+    in_handler::nag_runtime();
   }
   keep_attention(const keep_attention&) = delete;
   keep_attention& operator=(const keep_attention&) = delete;

@@ -21,7 +21,7 @@ void deliver(const siginfo_t& info) {
 void answer_doorbell(const siginfo_t& info) {
   const arrival kind = in_handler::os::kind_of_doorbell(info);
   const bool users = in_handler::shared.recorded[SIGPP_DOORBELL_SIGNAL].load();
-  if (kind == arrival::end_of_grace) return in_handler::end_of_grace();
+  if (in_handler::answer_timer(kind)) return;
   if (kind == arrival::ring || (kind == arrival::either && !users)) return;
   if (!users) return in_handler::os::send_again(info);
   deliver(info);

@@ -16,6 +16,7 @@ OURS = (
     "pause",
     "pthread_sigmask",
     "set_wakeup_fd",
+    "siginterrupt",
     "signal",
     "sigtimedwait",
     "sigwait",

@@ -36,9 +36,7 @@ bool ended = false;
 void (*cpythons_handler)(int) = nullptr;
 
 slot& slot_of(int signum) { return slots[static_cast<std::size_t>(signum)]; }
-bool in_range(int signum) noexcept {
-  return signum >= 1 && static_cast<std::size_t>(signum) < slots.size();
-}
+bool in_range(int signum) noexcept { return signum >= 1 && signum < NSIG; }
 
 void call_handler(int signum, const sigpp::signal_info& info) {
   const ref handler = ref::to(slot_of(signum).handler);
@@ -190,6 +188,25 @@ PyObject* getsignal(PyObject*, PyObject* arguments) {
   });
 }
 
+PyObject* siginterrupt(PyObject*, PyObject* arguments) {
+  return guarded([&]() -> PyObject* {
+    int signum = 0;
+    int flag = 0;
+    if (!PyArg_ParseTuple(arguments, "ii:siginterrupt", &signum, &flag)) return nullptr;
+    if (!in_range(signum)) {
+      PyErr_SetString(PyExc_ValueError, "signal number out of range");
+      return nullptr;
+    }
+    std::error_code error;
+    sigpp::siginterrupt(signum, flag != 0, error);
+    if (error) {
+      errno = error.value();
+      return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return none();
+  });
+}
+
 // --- set_wakeup_fd ------------------------------------------------------------------------------
 
 // Python has no way to make one, but it shows one.
@@ -331,6 +348,10 @@ PyMethodDef methods[] = {
      "getsignal($module, signalnum, /)\n--\n\n"
      "Return the current action for the given signal.\n\n"
      "SIG_IGN, SIG_DFL, None (installed by other code), or the callable."},
+    {"siginterrupt", siginterrupt, METH_VARARGS,
+     "siginterrupt($module, signalnum, flag, /)\n--\n\n"
+     "Change system call restart behaviour: if flag is False, system calls will be restarted when\n"
+     "interrupted by the signal, else they will be interrupted."},
     {"set_wakeup_fd", with_keywords(set_wakeup_fd), METH_VARARGS | METH_KEYWORDS,
      "set_wakeup_fd($module, fd, /, *, warn_on_full_buffer=True)\n--\n\n"
      "Sets the fd to be written to (with the signal number) when a signal comes in.\n\n"

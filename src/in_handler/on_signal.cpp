@@ -159,14 +159,12 @@ void write_wakeup(process_state& process, int signum) noexcept {
 // false: it is not for sigpp.
 bool on_doorbell(const siginfo_t& info, void* context) noexcept {
   release(context);  // whoever has rung; a signal of the user's may have swallowed our own ring
-  detail::attention.exchange(1);  // this may be the thread's timer
-  tell_runtime();
   const os::arrival kind = os::kind_of_doorbell(info);
-  if (kind == os::arrival::ring) return true;
-  if (kind == os::arrival::end_of_grace) {
-    end_of_grace();
-    return true;
-  }
+  if (kind != os::arrival::nag) detail::attention.exchange(1);  // this may be the thread's timer
+  const bool is_timer = answer_timer(kind);
+  tell_runtime();
+  nag_runtime();
+  if (is_timer || kind == os::arrival::ring) return true;
   if (shared.recorded[SIGPP_DOORBELL_SIGNAL].load(std::memory_order_relaxed)) {
     return deliver(info, context);
   }
@@ -244,6 +242,23 @@ void end_of_grace() noexcept {
   info.si_signo = static_cast<int>(process.asked.load() & 127U);
   info.si_code = SI_QUEUE;
   if (shared.asks[static_cast<std::size_t>(info.si_signo)].load() != 0) end_process(info);
+}
+
+bool answer_timer(os::arrival kind) noexcept {
+  if (kind == os::arrival::end_of_grace) end_of_grace();
+  if (kind == os::arrival::nag) shared.process.load(std::memory_order_acquire)->nagging.store(0);
+  return kind == os::arrival::end_of_grace || kind == os::arrival::nag;
+}
+
+void nag_runtime() noexcept {
+  constexpr std::int64_t patience = 10'000'000;
+  if (shared.runtime.load(std::memory_order_acquire) == nullptr) return;
+  if (detail::attention.load(std::memory_order_relaxed) == 0) return;
+  const station* const main = shared.main.load(std::memory_order_acquire);
+  if (main->attention.load(std::memory_order_relaxed) != &detail::attention) return;
+  process_state& process = *shared.process.load(std::memory_order_acquire);
+  void* const timer = process.nag_timer.load(std::memory_order_acquire);
+  if (timer != nullptr && process.nagging.exchange(1) == 0) os::start_nag(timer, patience);
 }
 
 void tell_runtime() noexcept {
@@ -371,6 +386,7 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
     if (to != nullptr) wake(*to);
   }
   if (stored) write_wakeup(process, info.si_signo);
+  if (shared.restarts[n].load(std::memory_order_relaxed) == 0) nag_runtime();
   if (back && !kept) {
     // To the kernel, whose queue may be full of others meanwhile.
     while (!os::send_again_to_this_thread(info) && !keep_for_later(process, info)) {

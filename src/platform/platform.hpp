@@ -71,6 +71,10 @@ bool take_signal(const sigset_t& closed, std::optional<std::chrono::nanoseconds>
 void* make_grace_timer() noexcept;
 void delete_grace_timer(void* timer) noexcept;
 
+/// A timer for in_handler::os::start_nag(), whose end the main thread hears; nullptr where there is
+/// none. A forked child makes its own.
+void* make_nag_timer() noexcept;
+
 /// Takes a pending signal of `wanted`, all of which are blocked: true. false: there is none, or the
 /// system cannot.
 bool take_pending(const sigset_t& wanted, siginfo_t& info) noexcept;
