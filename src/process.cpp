@@ -33,8 +33,9 @@ using in_handler::station;
 
 enum class role : unsigned char { unknown, main, other };
 
-constinit thread_local role this_role = role::unknown;
-constinit thread_local dispatcher_core* this_own_core = nullptr;
+// Initial-exec: a load, not a call.
+[[gnu::tls_model("initial-exec")]] constinit thread_local role this_role = role::unknown;
+[[gnu::tls_model("initial-exec")]] constinit thread_local dispatcher_core* this_own_core = nullptr;
 constinit std::atomic<bool> ended{false};
 
 // --- memory -------------------------------------------------------------------------------------

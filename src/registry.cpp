@@ -214,6 +214,25 @@ void registry::reset_all() noexcept {
 
 // --- the program's side -------------------------------------------------------------------------
 
+// One function in place of another: a single system call, which says whether our handler was there
+// still. false: it is not that simple.
+bool registry::replace(int signum, handler& h) {
+  entry& e = at(signum);
+  if (signum == SIGPP_DOORBELL_SIGNAL || !e.slot.is_callable() || !h.is_callable()) return false;
+  const dispatcher_core* const where = &slot_core(e);
+  put_in_slot(e, h);
+  const struct sigaction action = our_action();
+  struct sigaction before;
+  if (&slot_core(e) == where && runs(slot_core(e)) && !delivery_ended() &&
+      platform::set_action(signum, &action, &before) == 0) {
+    shared.restarts[static_cast<std::size_t>(signum)].store(0);
+    if (is_ours(before)) return true;
+    platform::set_action(signum, &before, nullptr);
+  }
+  put_in_slot(e, h);
+  return false;
+}
+
 handler registry::set(int signum, handler h) {
   on_main_thread();  // if it is, hear of its end from now on
   handler previous;
@@ -222,6 +241,7 @@ handler registry::set(int signum, handler h) {
     const std::lock_guard lock(mutex_);
     start_delivery();
     if (signum == SIGPP_DOORBELL_SIGNAL) install_doorbell();
+    if (replace(signum, h)) return h;
     struct sigaction before;
     change_action(signum, nullptr, &before);
     previous = describe(signum, before);

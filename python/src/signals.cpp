@@ -20,9 +20,11 @@ namespace {
 
 constexpr int carrier = SIGPP_DOORBELL_SIGNAL;
 
+enum class answer : unsigned char { unknown, no, yes };
+
 struct slot {
   PyObject* handler = nullptr;
-  bool wants_info = false;
+  answer wants_info = answer::unknown;
 };
 
 // Of the one interpreter that may use them; with the GIL. Never freed.
@@ -36,52 +38,7 @@ bool ended = false;
 void (*cpythons_handler)(int) = nullptr;
 
 slot& slot_of(int signum) { return slots[static_cast<std::size_t>(signum)]; }
-bool in_range(int signum) noexcept { return signum >= 1 && signum < NSIG; }
-
-void call_handler(int signum, const sigpp::signal_info& info) {
-  const ref handler = ref::to(slot_of(signum).handler);
-  if (!handler || PyCallable_Check(handler.get()) == 0) return;  // it has just been taken away
-  PyObject* const frame = reinterpret_cast<PyObject*>(PyEval_GetFrame());
-  const ref number = checked(PyLong_FromLong(signum));
-  const ref told = slot_of(signum).wants_info ? to_python(info) : ref();
-  checked(PyObject_CallFunctionObjArgs(handler.get(), number.get(),
-                                       frame != nullptr ? frame : Py_None, told.get(), nullptr));
-}
-
-// The one handler that sigpp knows.
-void on_arrival(int signum, const sigpp::signal_info& info) {
-  const with_gil gil;
-  call_handler(signum, info);
-}
-
-void tell_cpython() { cpythons_handler(carrier); }
-
-PyObject* dispatch(PyObject*, PyObject* arguments) {
-  return guarded([&]() -> PyObject* {
-    int signum = 0;
-    PyObject* frame = nullptr;
-    if (!PyArg_ParseTuple(arguments, "iO:dispatch", &signum, &frame)) return nullptr;
-    if (signum == carrier) {
-      sigpp::check();
-    } else if (in_range(signum)) {
-      call_handler(signum, sigpp::signal_info(signum));
-    }
-    return none();
-  });
-}
-
-PyObject* check(PyObject*, PyObject*) {
-  return guarded([] {
-    sigpp::check();
-    return none();
-  });
-}
-
-// In a forked child, whose only thread is the main one.
-PyObject* after_fork(PyObject*, PyObject*) {
-  main_thread = PyThread_get_thread_ident();
-  return check(nullptr, nullptr);
-}
+bool in_range(long signum) noexcept { return signum >= 1 && signum < NSIG; }
 
 // Three positional parameters, none of which has a default: f(signum, frame, info). So every
 // function that was written for Python's module gets what it expects.
@@ -104,6 +61,58 @@ bool wants_info(PyObject* handler) {
   return parameters == 3;
 }
 
+void call_handler(int signum, const sigpp::signal_info& info) {
+  slot& here = slot_of(signum);
+  const ref handler = ref::to(here.handler);
+  if (!handler || PyCallable_Check(handler.get()) == 0) return;  // it has just been taken away
+  if (here.wants_info == answer::unknown) {
+    const bool wants = wants_info(handler.get());
+    if (here.handler != handler.get()) return call_handler(signum, info);  // asking has run code
+    here.wants_info = wants ? answer::yes : answer::no;
+  }
+  PyObject* const frame = reinterpret_cast<PyObject*>(PyEval_GetFrame());
+  const ref number = checked(PyLong_FromLong(signum));
+  const ref told = here.wants_info == answer::yes ? to_python(info) : ref();
+  checked(PyObject_CallFunctionObjArgs(handler.get(), number.get(),
+                                       frame != nullptr ? frame : Py_None, told.get(), nullptr));
+}
+
+// The one handler that sigpp knows.
+void on_arrival(int signum, const sigpp::signal_info& info) {
+  const with_gil gil;
+  call_handler(signum, info);
+}
+
+void tell_cpython() { cpythons_handler(carrier); }
+
+PyObject* dispatch(PyObject*, PyObject* arguments) {
+  return guarded([&]() -> PyObject* {
+    PyObject* const number = PyTuple_GetItem(arguments, 0);  // the other one is the frame
+    const long signum = number != nullptr ? PyLong_AsLong(number) : -1;
+    if (signum == carrier) {
+      sigpp::check();
+    } else if (in_range(signum)) {
+      call_handler(static_cast<int>(signum), sigpp::signal_info(static_cast<int>(signum)));
+    } else if (PyErr_Occurred() != nullptr) {
+      return nullptr;
+    }
+    return none();
+  });
+}
+
+PyObject* check(PyObject*, PyObject*) {
+  return guarded([] {
+    sigpp::check();
+    return none();
+  });
+}
+
+// In a forked child, whose only thread is the main one.
+PyObject* after_fork(PyObject*, PyObject*) {
+  main_thread = PyThread_get_thread_ident();
+  return check(nullptr, nullptr);
+}
+
 // CPython's table changes, the system's action does not.
 ref set_in_cpython(int signum, PyObject* handler) {
   struct sigaction action;
@@ -113,20 +122,27 @@ ref set_in_cpython(int signum, PyObject* handler) {
   return previous;
 }
 
-ref get(int signum) {
-  ref now = checked(PyObject_CallFunction(stock_getsignal, "i", signum));
+ref in_cpython(int signum) {
+  const ref number = checked(PyLong_FromLong(signum));
+  return checked(PyObject_CallFunctionObjArgs(stock_getsignal, number.get(), nullptr));
+}
+
+// What stands for it for everybody else.
+ref shown(int signum, ref now) {
   if (now.get() != dispatch_function) return now;
   PyObject* const ours = slot_of(signum).handler;
   if (ours == nullptr) return checked(PyObject_GetAttrString(stock, "SIG_DFL"));  // the carrier
   return ref::to(ours);
 }
 
+ref get(int signum) { return shown(signum, in_cpython(signum)); }
+
 void set_slot(int signum, PyObject* handler) {
   slot& here = slot_of(signum);
   const ref old(here.handler);
   Py_XINCREF(handler);
   here.handler = handler;
-  here.wants_info = handler != nullptr && wants_info(handler);
+  here.wants_info = answer::unknown;
 }
 
 bool same(PyObject* a, const char* name) {
@@ -144,7 +160,9 @@ ref set(int signum, PyObject* handler) {
     return checked(PyObject_CallFunction(stock_signal, "iO", signum, handler));
   }
   if (PyErr_CheckSignals() != 0) throw python_error{};
-  ref previous = get(signum);
+  ref now = in_cpython(signum);
+  const bool is_ours = now.get() == dispatch_function;
+  ref previous = shown(signum, std::move(now));
   if (!callable) {
     const bool ignores = same(handler, "SIG_IGN");
     if (signum != carrier) set_in_cpython(signum, handler);
@@ -159,8 +177,9 @@ ref set(int signum, PyObject* handler) {
   const ref before = ref::to(slot_of(signum).handler);
   set_slot(signum, handler);  // first: from here on it may be called
   try {
-    if (signum != carrier) set_in_cpython(signum, dispatch_function);
-    sigpp::signal(signum, on_arrival);
+    if (!is_ours) set_in_cpython(signum, dispatch_function);
+    static const auto* const ours = new sigpp::handler(on_arrival);  // never destroyed
+    sigpp::signal(signum, *ours);
   } catch (...) {
     PyObject *type = nullptr, *value = nullptr, *trace = nullptr;
     PyErr_Fetch(&type, &value, &trace);

@@ -41,7 +41,7 @@ static_assert(std::is_trivially_copyable_v<record>);
 // Plain words, not memcpy: sanitizers replace memcpy by code that must not run in a handler, and
 // compilers turn plain copies into memcpy, but never atomic ones.
 inline void copy_words(void* to, const void* from, std::size_t bytes) noexcept {
-  using word [[gnu::may_alias]] = std::uint32_t;
+  using word [[gnu::may_alias]] = std::uintptr_t;
   auto* out = static_cast<word*>(to);
   const auto* in = static_cast<const word*>(from);
   for (std::size_t i = 0; i < bytes / sizeof(*out); ++i) {
@@ -241,6 +241,8 @@ class mailbox {
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
-static_assert(sizeof(record) % sizeof(std::uint32_t) == 0);
+static_assert(sizeof(record) % sizeof(std::uintptr_t) == 0);
+static_assert(sizeof(siginfo_t) % sizeof(std::uintptr_t) == 0);
+static_assert(alignof(siginfo_t) == alignof(std::uintptr_t));
 
 }  // namespace sigpp::inline v1::in_handler
