@@ -24,7 +24,7 @@ namespace detail {
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
-constinit thread_local unsigned shields = 0;
+[[gnu::tls_model("initial-exec")]] constinit thread_local unsigned shields = 0;
 
 namespace {
 
@@ -104,13 +104,12 @@ unsigned dispatch_here() {
   }
   unsigned ran = 0;
   for_each_core_here([&](dispatcher_core& core) { ran += core.dispatch(); });
-  if (!delivery_ended()) {
-    for_each_core_here([&](dispatcher_core& core) { ran += core.timers().run_due(); });
-  }
   thread_control* control = known_control();
-  if (control == nullptr && !delivery_ended() &&
-      earliest_timer_here() != steady_clock::time_point::max()) {
-    control = this_control().get();
+  if (earliest_timer_here() != steady_clock::time_point::max()) {
+    for_each_core_here([&](dispatcher_core& core) { ran += core.timers().run_due(); });
+    if (control == nullptr && earliest_timer_here() != steady_clock::time_point::max()) {
+      control = this_control().get();
+    }
   }
   if (control != nullptr) {
     control->arm_for_the_next();

@@ -72,6 +72,16 @@ std::chrono::nanoseconds to_duration(PyObject* seconds, const char* negative) {
   return std::chrono::ceil<std::chrono::nanoseconds>(std::chrono::duration<double>(value));
 }
 
+int to_int(PyObject* number) {
+  const long value = PyLong_AsLong(number);
+  if (value == -1 && PyErr_Occurred() != nullptr) throw python_error{};
+  if (value != static_cast<int>(value)) {
+    PyErr_SetString(PyExc_OverflowError, "Python int too large to convert to C int");
+    throw python_error{};
+  }
+  return static_cast<int>(value);
+}
+
 ref to_python(const sigpp::signal_set& signals) {
   ref result = checked(PySet_New(nullptr));
   for (int n : signals) {

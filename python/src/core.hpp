@@ -13,6 +13,8 @@ namespace sigpp_python {
 sigpp::signal_set to_set(PyObject* iterable);
 /// Seconds, rounded up to nanoseconds. Throws python_error.
 std::chrono::nanoseconds to_duration(PyObject* seconds, const char* negative);
+/// As a C int. Throws python_error.
+int to_int(PyObject* number);
 /// The set as ints.
 ref to_python(const sigpp::signal_set& signals);
 /// sigpp.signal_info.

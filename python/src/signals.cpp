@@ -29,6 +29,7 @@ struct slot {
 
 // Of the one interpreter that may use them; with the GIL. Never freed.
 std::array<slot, static_cast<std::size_t>(sigpp::signal_set::capacity) + 1> slots;
+PyObject* handlers[2] = {};        // signal.Handlers: SIG_DFL, SIG_IGN
 PyObject* stock = nullptr;         // CPython's own `_signal`
 PyObject* stock_signal = nullptr;  // and its functions
 PyObject* stock_getsignal = nullptr;
@@ -165,9 +166,11 @@ ref set(int signum, PyObject* handler) {
   ref previous = shown(signum, std::move(now));
   if (!callable) {
     const bool ignores = same(handler, "SIG_IGN");
-    if (signum != carrier) set_in_cpython(signum, handler);
+    // CPython's own int: it does not know a member of an enum.
+    const ref its = checked(PyObject_GetAttrString(stock, ignores ? "SIG_IGN" : "SIG_DFL"));
+    if (signum != carrier) set_in_cpython(signum, its.get());
     sigpp::signal(signum, ignores ? SIG_IGN : SIG_DFL);
-    set_slot(signum, signum == carrier ? handler : nullptr);
+    set_slot(signum, signum == carrier ? its.get() : nullptr);
     return previous;
   }
   if (handler == dispatch_function) {  // what other code has got from CPython's own signal()
@@ -190,20 +193,55 @@ ref set(int signum, PyObject* handler) {
   return previous;
 }
 
-PyObject* signal_(PyObject*, PyObject* arguments) {
+// The module's functions tell SIG_DFL and SIG_IGN as members of signal.Handlers. Its own layer of
+// Python tries that with every function, by an exception: half of the time that signal() takes.
+PyObject* as_enum(ref handler) {
+  if (PyLong_Check(handler.get()) == 0) return handler.release();
+  const long number = PyLong_AsLong(handler.get());
+  if (number != 0 && number != 1) return handler.release();
+  return ref::to(handlers[number]).release();
+}
+
+char signalnum_name[] = "signalnum";
+char handler_name[] = "handler";
+
+PyObject* signal_(PyObject*, PyObject* arguments, PyObject* keywords) {
   return guarded([&]() -> PyObject* {
     int signum = 0;
     PyObject* handler = nullptr;
-    if (!PyArg_ParseTuple(arguments, "iO:signal", &signum, &handler)) return nullptr;
-    return set(signum, handler).release();
+    static char* names[] = {signalnum_name, handler_name, nullptr};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "iO:signal", names, &signum, &handler)) {
+      return nullptr;
+    }
+    return as_enum(set(signum, handler));
   });
 }
 
-PyObject* getsignal(PyObject*, PyObject* arguments) {
+PyObject* getsignal(PyObject*, PyObject* arguments, PyObject* keywords) {
   return guarded([&]() -> PyObject* {
     int signum = 0;
-    if (!PyArg_ParseTuple(arguments, "i:getsignal", &signum)) return nullptr;
-    return get(signum).release();
+    static char* names[] = {signalnum_name, nullptr};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "i:getsignal", names, &signum)) {
+      return nullptr;
+    }
+    return as_enum(get(signum));
+  });
+}
+
+// What CPython's own function does after it: PyErr_CheckSignals(), which is our safe point, too.
+PyObject* raise_signal(PyObject*, PyObject* number) {
+  return guarded([&]() -> PyObject* {
+    const int signum = to_int(number);
+    std::error_code error;
+    {
+      const sigpp::shield later;
+      sigpp::raise_signal(signum, error);
+    }
+    if (error) {
+      errno = error.value();
+      return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return PyErr_CheckSignals() == 0 ? none() : nullptr;
   });
 }
 
@@ -286,9 +324,11 @@ PyObject* set_wakeup_fd(PyObject*, PyObject* arguments, PyObject* keywords) {
 
 // --- beginning and end --------------------------------------------------------------------------
 
-// activate(_signal): on the main thread of the main interpreter.
-PyObject* activate(PyObject* module, PyObject* its) {
+// activate(_signal, signal.SIG_DFL, signal.SIG_IGN): on the main thread of the main interpreter.
+PyObject* activate(PyObject* module, PyObject* arguments) {
   return guarded([&]() -> PyObject* {
+    PyObject *its = nullptr, *dfl = nullptr, *ign = nullptr;
+    if (!PyArg_ParseTuple(arguments, "OOO:activate", &its, &dfl, &ign)) return nullptr;
     if (stock != nullptr) return none();
     const ref signal_function = checked(PyObject_GetAttrString(its, "signal"));
     const ref getsignal_function = checked(PyObject_GetAttrString(its, "getsignal"));
@@ -312,6 +352,8 @@ PyObject* activate(PyObject* module, PyObject* its) {
     stock_signal = ref::to(signal_function.get()).release();
     stock_getsignal = ref::to(getsignal_function.get()).release();
     stock = ref::to(its).release();
+    handlers[0] = ref::to(dfl).release();
+    handlers[1] = ref::to(ign).release();
     sigpp::attach_runtime(tell_cpython);
 
     for (int n : sigpp::valid_signals()) {  // handlers that were there before
@@ -357,16 +399,18 @@ PyObject* require_active_(PyObject*, PyObject*) {
 }
 
 PyMethodDef methods[] = {
-    {"signal", signal_, METH_VARARGS,
-     "signal($module, signalnum, handler, /)\n--\n\n"
+    {"signal", with_keywords(signal_), METH_VARARGS | METH_KEYWORDS,
+     "signal($module, signalnum, handler)\n--\n\n"
      "Set the action for the given signal.\n\n"
      "The action can be SIG_DFL, SIG_IGN, or a callable f(signum, frame) or f(signum, frame, "
      "info).\n"
      "The previous action is returned. See getsignal() for possible return values."},
-    {"getsignal", getsignal, METH_VARARGS,
-     "getsignal($module, signalnum, /)\n--\n\n"
+    {"getsignal", with_keywords(getsignal), METH_VARARGS | METH_KEYWORDS,
+     "getsignal($module, signalnum)\n--\n\n"
      "Return the current action for the given signal.\n\n"
      "SIG_IGN, SIG_DFL, None (installed by other code), or the callable."},
+    {"raise_signal", raise_signal, METH_O,
+     "raise_signal($module, signalnum, /)\n--\n\nSend a signal to the executing thread."},
     {"siginterrupt", siginterrupt, METH_VARARGS,
      "siginterrupt($module, signalnum, flag, /)\n--\n\n"
      "Change system call restart behaviour: if flag is False, system calls will be restarted when\n"
@@ -379,7 +423,7 @@ PyMethodDef methods[] = {
     {"check", check, METH_NOARGS, "check($module, /)\n--\n\nRun the handlers of what has come."},
     {"after_fork", after_fork, METH_NOARGS, nullptr},
     {"require_active", require_active_, METH_NOARGS, nullptr},
-    {"activate", activate, METH_O, nullptr},
+    {"activate", activate, METH_VARARGS, nullptr},
     {"deactivate", deactivate, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -75,6 +75,7 @@ struct process_state {
 
   /// set_wakeup_fd: the descriptor + 1 (0: none), and what a write to it ended with.
   std::atomic<int> wakeup_fd;
+  std::atomic<unsigned> wakeup_is_socket;
   std::atomic<unsigned> wakeup_tells_when_full;
   std::atomic<int> wakeup_error;
   /// Bytes that the descriptor had no room for, by their number; and whether there are any.

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -130,7 +131,12 @@ void pass_on(siginfo_t* info, void* context, bool fault) noexcept {
 // write: POSIX.1-2017 2.4.3. To a pipe or socket without a reader it raises SIGPIPE, at once and on
 // this thread; it is none of the program's making. Every signal is blocked here, so it can be taken
 // back.
-bool write_byte(int descriptor, unsigned char byte) noexcept {
+bool write_byte(const process_state& process, int descriptor, unsigned char byte) noexcept {
+  if (process.wakeup_is_socket.load(std::memory_order_relaxed) != 0) {
+    // send: POSIX.1-2017 2.4.3. It may be something else meanwhile.
+    if (send(descriptor, &byte, 1, MSG_NOSIGNAL) == 1) return true;
+    if (errno != ENOTSOCK) return false;
+  }
   sigset_t pending;
   sigpending(&pending);  // sigpending: POSIX.1-2017 2.4.3
   const bool ours = sigismember(&pending, SIGPIPE) == 0;
@@ -144,7 +150,7 @@ bool write_byte(int descriptor, unsigned char byte) noexcept {
 // After the record, so that who reads the byte finds it.
 void write_wakeup(process_state& process, int signum) noexcept {
   const int descriptor = process.wakeup_fd.load(std::memory_order_acquire) - 1;
-  if (descriptor < 0 || write_byte(descriptor, static_cast<unsigned char>(signum))) return;
+  if (descriptor < 0 || write_byte(process, descriptor, static_cast<unsigned char>(signum))) return;
   const bool full = errno == EAGAIN;
   if (full) {
     process.unwritten[static_cast<std::size_t>(signum)].fetch_add(1);
@@ -273,7 +279,8 @@ bool write_unwritten(process_state& process) noexcept {
   const int descriptor = process.wakeup_fd.load(std::memory_order_acquire) - 1;
   for (std::size_t n = 1; n < process.unwritten.size(); ++n) {
     while (process.unwritten[n].load() != 0) {
-      const bool done = descriptor < 0 || write_byte(descriptor, static_cast<unsigned char>(n));
+      const bool done =
+          descriptor < 0 || write_byte(process, descriptor, static_cast<unsigned char>(n));
       if (!done && errno == EAGAIN) return false;
       process.unwritten[n].fetch_sub(1);
     }

@@ -59,6 +59,9 @@ bool wait_for_handler(const sigset_t& mask, std::optional<std::chrono::nanosecon
 int wait_for_signal(const sigset_t& wanted, const sigset_t& caught, const sigset_t& mask,
                     std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info);
 
+/// raise(3). false: it has failed.
+bool raise_here(int signum) noexcept;
+
 /// Can take_signal() be used?
 bool takes_signals() noexcept;
 /// With every signal blocked: waits for one that is not in `closed`, and takes it without a
