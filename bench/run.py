@@ -153,8 +153,11 @@ def storms(driver, built, chosen, number, senders, rounds):
     title = {0: f"{number:,} queued signals with values",
              1: f"{number:,} standard signals from one sender",
              2: f"{number:,} standard signals from two senders"}[senders]
-    return {"name": f"{kind}_storm_{senders}" if senders else "queued_storm", "title": title,
-            "rows": rows, "rounds": rounds}
+    return {"name": name_of_storm(senders), "title": title, "rows": rows, "rounds": rounds}
+
+
+def name_of_storm(senders):
+    return f"standard_storm_{senders}" if senders else "queued_storm"
 
 
 def late(built, chosen, numbers):
@@ -180,31 +183,30 @@ def late(built, chosen, numbers):
             "rows": rows}
 
 
-def micro(programs, quick):
-    """Google Benchmark's programs: all of a program's entries in random interleaving."""
+def micro(program, quick):
+    """One of Google Benchmark's programs: all its entries in random interleaving."""
     groups = {}
-    for program in programs:
-        say(f"micro: {program.name}")
-        words = [str(program), "--benchmark_format=json",
-                 "--benchmark_enable_random_interleaving=true",
-                 f"--benchmark_repetitions={3 if quick else 5}",
-                 f"--benchmark_min_time={0.01 if quick else 0.03}"]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=1800)
-        if done.returncode != 0:
-            raise RuntimeError(f"{program.name}: {done.stderr.strip()}")
-        for each in json.loads(done.stdout)["benchmarks"]:
-            if each.get("run_type") != "iteration":
-                continue
-            name = "/".join(part for part in each["run_name"].split("/")
-                            if part != "manual_time" and not part.startswith("iterations:"))
-            group, _, name = name.partition("/")
-            group += program.name.removeprefix("safe_point") if group.endswith("_loop") else ""
-            if each.get("error_occurred"):
-                groups.setdefault(group, {}).setdefault(name, {})["problem"] = each["error_message"]
-                continue
-            into = groups.setdefault(group, {}).setdefault(name, {"times": [], "counters": {}})
-            into["times"].append(each["real_time"] * {"ns": 1, "us": 1e3, "ms": 1e6}[each["time_unit"]])
-            into["counters"] |= {key: each[key] for key in beside.COUNTERS if key in each}
+    say(f"micro: {program.name}")
+    words = [str(program), "--benchmark_format=json",
+             "--benchmark_enable_random_interleaving=true",
+             f"--benchmark_repetitions={3 if quick else 5}",
+             f"--benchmark_min_time={0.01 if quick else 0.03}"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=1800)
+    if done.returncode != 0:
+        raise RuntimeError(f"{program.name}: {done.stderr.strip()}")
+    for each in json.loads(done.stdout)["benchmarks"]:
+        if each.get("run_type") != "iteration":
+            continue
+        name = "/".join(part for part in each["run_name"].split("/")
+                        if part != "manual_time" and not part.startswith("iterations:"))
+        group, _, name = name.partition("/")
+        group += program.name.removeprefix("safe_point") if group.endswith("_loop") else ""
+        if each.get("error_occurred"):
+            groups.setdefault(group, {}).setdefault(name, {})["problem"] = each["error_message"]
+            continue
+        into = groups.setdefault(group, {}).setdefault(name, {"times": [], "counters": {}})
+        into["times"].append(each["real_time"] * {"ns": 1, "us": 1e3, "ms": 1e6}[each["time_unit"]])
+        into["counters"] |= {key: each[key] for key in beside.COUNTERS if key in each}
     return [{"name": group, "rows": [
         {"name": name, "problem": data["problem"]} if "problem" in data else
         {"name": name, "time": statistics.median(data["times"]), "best": min(data["times"]),
@@ -251,6 +253,11 @@ def machine():
             "load": [round(each, 1) for each in os.getloadavg()]}
 
 
+def commit():
+    return subprocess.run(["git", "describe", "--always", "--dirty"], cwd=HERE, text=True,
+                          capture_output=True).stdout.strip()
+
+
 def broken(results):
     """What went wrong with sigpp itself, or with what it is compared to. No time is judged."""
     for workload in results["workloads"]:
@@ -271,13 +278,15 @@ def main():
     parser.add_argument("build", type=Path, help="the build of the preset bench")
     parser.add_argument("--quick", action="store_true", help="two minutes, one table")
     parser.add_argument("--only", help="workloads whose names contain this")
+    parser.add_argument("--continue", dest="goes_on", action="store_true",
+                        help="a run that died half-way")
     arguments = parser.parse_args()
     build = arguments.build.resolve() / "bench"
     quick = arguments.quick
     built = build / "contestants"
 
     results = {"complete": False, "quick": quick, "only": arguments.only, "machine": machine(),
-               "workloads": []}
+               "commit": commit(), "programs": [], "workloads": []}
     where = arguments.build / ("bench-quick.json" if quick else "bench.json")
 
     def keep(result):
@@ -286,11 +295,17 @@ def main():
 
     chosen = [one for one in CONTESTANTS if not quick or one.quick]
     here = [one for one in chosen if one.missing(built) is None]
+    if arguments.goes_on:
+        before = json.loads(where.read_text())
+        if before["commit"] != results["commit"]:
+            sys.exit(f"{where} was measured with {before['commit']}, and this is {results['commit']}")
+        results = before
+    done = {each["name"] for each in results["workloads"]}
     results["missing"] = {one.name: one.missing(built) for one in chosen if one not in here}
     results["versions"] = {one.name: one.version_told() for one in here}
     driver = str(build / "driver")
     rounds = 3 if quick else 7
-    wanted = lambda name: not arguments.only or arguments.only in name
+    wanted = lambda name: name not in done and (not arguments.only or arguments.only in name)
 
     def entries(*before, after=()):
         return [Entry(one.name, [*before, *one.command(built), *after]) for one in here]
@@ -322,8 +337,8 @@ def main():
         if wanted(workload.name):
             keep(summary(workload, measure(workload)))
     number = 20_000 if quick else 200_000
-    if wanted("storm"):
-        for senders in (1, 0) if quick else (1, 2, 0):
+    for senders in (1, 0) if quick else (1, 2, 0):
+        if wanted(name_of_storm(senders)):
             keep(storms(driver, built, here, number, senders, 1 if quick else 2))
     if wanted("late"):
         keep(late(built, here, [300, 5000] if quick else [300, 1000, 5000, 20_000, 70_000, 1_000_000]))
@@ -334,11 +349,13 @@ def main():
         results["missing"]["the Python package"] = "not built"
     elif wanted("python"):
         keep(python(package, rounds))
-    if wanted("micro"):
-        programs = sorted((build / "micro").iterdir()) if (build / "micro").is_dir() else []
-        for group in micro([each for each in programs if not quick or each.name in beside.QUICK],
-                           quick):
+    programs = sorted((build / "micro").iterdir()) if (build / "micro").is_dir() else []
+    for program in programs if wanted("micro") else []:
+        if program.name in results["programs"] or quick and program.name not in beside.QUICK:
+            continue
+        for group in micro(program, quick):
             keep(group)
+        results["programs"].append(program.name)
     results["complete"] = True
     where.write_text(json.dumps(results, indent=1))
     say("")

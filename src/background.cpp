@@ -77,7 +77,7 @@ class detail::background_thread {
  private:
   void run(std::promise<sigpp::dispatcher>& ready) noexcept {
     const auto loop = loop_;  // a handler may destroy the object
-    mask_after_fork_here(loop->programs_mask);
+    programs_mask_here_is(loop->programs_mask);
     try {
       handle_ = this_thread::handle();
       ready.set_value(this_thread::dispatcher());

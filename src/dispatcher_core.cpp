@@ -104,12 +104,18 @@ namespace {
 bool take_what_the_kernel_keeps(std::uint64_t at_most) {
   all_blocked guard;
   const as_a_handler counted;
-  const sigset_t program = guard.program_mask();
+  const sigset_t* const programs = programs_mask_here();
+  const sigset_t program = programs != nullptr ? *programs : guard.program_mask();
   sigset_t ours;
   sigemptyset(&ours);
   for (int n = in_handler::shared.first_queued; n <= in_handler::shared.last_queued; ++n) {
     if (!in_handler::shared.recorded[static_cast<std::size_t>(n)].load()) continue;
     if (sigismember(&program, n) == 0 && registry::is_installed(n)) sigaddset(&ours, n);
+  }
+  const std::uint64_t standard = process()->held_standard.load();
+  for (int n = 1; standard != 0 && n < in_handler::shared.first_queued; ++n) {
+    if ((standard >> (n - 1) & 1U) == 0 || sigismember(&program, n) == 1) continue;
+    if (registry::is_installed(n)) sigaddset(&ours, n);
   }
   siginfo_t info{};
   std::uint64_t taken = 0;
@@ -156,6 +162,7 @@ void dispatcher_core::release_all(std::uint64_t room) noexcept {
   if (++state.batches < batches_at_most && take_what_the_kernel_keeps(room)) return;
   state.batches.store(0);
   state.any_held.exchange(0);
+  state.held_standard.store(0);
   in_handler::release_this_thread();
   for (auto& entry : state.held_threads) {
     const auto thread = entry.thread.load(std::memory_order_acquire);
@@ -182,6 +189,16 @@ void dispatcher_core::free_entry(process_state::held_thread& entry) noexcept {
 // Its id is nobody's soon; on some systems ringing it would be an access to memory that is gone.
 void dispatcher_core::end_holding_back() noexcept {
   process_state& state = *process();
+  {
+    const all_blocked guard;
+    const as_a_handler counted;
+    siginfo_t info{};
+    const sigset_t* const held = in_handler::held_on_this_thread();
+    for (auto i = mailbox::capacity; held != nullptr && i > 0; --i) {
+      if (!platform::take_pending(*held, info)) break;
+      if (!in_handler::deliver(info, nullptr)) in_handler::os::send_again(info);
+    }
+  }
   sigset_t queued;
   sigemptyset(&queued);
   for (int n = in_handler::shared.first_queued; n <= in_handler::shared.last_queued; ++n) {

@@ -7,6 +7,7 @@
 #include "process.hpp"
 #include "registry.hpp"
 #include "safe_point.hpp"
+#include "storm.hpp"
 
 namespace sigpp::inline v1 {
 
@@ -49,6 +50,7 @@ int manual_dispatcher::native_handle() {
 unsigned manual_dispatcher::dispatch() {
   if (detail::delivery_ended()) return 0;
   detail::on_main_thread();  // in a child that nobody has told of
+  detail::storm::end();
   detail::dispatcher_core& core = where_.core();
   if (detail::is_deferred()) {  // a new edge, for those who wait for one
     core.lower_descriptor();

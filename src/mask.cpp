@@ -8,6 +8,7 @@
 
 #include "errors.hpp"
 #include "in_handler/delivery.hpp"
+#include "storm.hpp"
 
 namespace sigpp::inline v1 {
 
@@ -18,7 +19,8 @@ all_blocked::all_blocked() noexcept {
   sigset_t all;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &program_);
-  if (in_handler::held_on_this_thread() != nullptr) {
+  if (in_handler::keeps_something()) {
+    is_section_of_others_ = !in_handler::is_as_we_set_it(program_);
     program_ = in_handler::program_mask(program_);
   }
   outermost_ = in_handler::guarded_mask == nullptr;
@@ -26,13 +28,13 @@ all_blocked::all_blocked() noexcept {
 }
 
 sigset_t all_blocked::mask() const noexcept {
-  return in_handler::held_on_this_thread() != nullptr ? in_handler::held_mask(program_) : program_;
+  return in_handler::keeps_something() ? in_handler::held_mask(program_) : program_;
 }
 
 all_blocked::~all_blocked() {
   if (outermost_) in_handler::guarded_mask = nullptr;
   const sigset_t after = mask();
-  in_handler::mask_becomes(after);
+  if (!is_section_of_others_) in_handler::mask_becomes(after);
   ::pthread_sigmask(SIG_SETMASK, &after, nullptr);
 }
 
@@ -46,6 +48,9 @@ signal_set change_mask(int how, const signal_set& signals) noexcept {
   // What the program blocks itself must not be unblocked with what is held back.
   if (sigset_t* const held = in_handler::held_on_this_thread()) {
     *held = (signal_set(*held) - now).native();
+  }
+  if (in_handler::keeps_something()) {
+    for (int n : now) in_handler::keep_no_more(n);
   }
   return old;
 }
@@ -74,6 +79,7 @@ signal_set pthread_sigmask(int how, const signal_set& signals) {
 
 signal_set sigpending(std::error_code& error) {
   error.clear();
+  detail::storm::end();
   sigset_t pending;
   sigemptyset(&pending);
   if (::sigpending(&pending) != 0) error.assign(errno, std::generic_category());

@@ -20,9 +20,12 @@ class all_blocked {
   sigset_t& program_mask() noexcept { return program_; }
   /// That, and what is held back now.
   [[nodiscard]] sigset_t mask() const noexcept;
+  /// Other code has changed it since sigpp set it, and may put back what it has saved.
+  [[nodiscard]] bool is_section_of_others() const noexcept { return is_section_of_others_; }
 
  private:
   sigset_t program_;
+  bool is_section_of_others_ = false;
   bool outermost_;
 };
 

@@ -21,6 +21,7 @@
 #include "mask.hpp"
 #include "platform/platform.hpp"
 #include "registry.hpp"
+#include "storm.hpp"
 #include "thread_control.hpp"
 
 namespace sigpp::inline v1::detail {
@@ -85,6 +86,7 @@ constinit pthread_key_t main_thread_key = 0;
 
 void main_thread_leaves(void*) {
   if (delivery_ended()) return;
+  storm::end();
   this_role = role::other;
   registry::instance().main_thread_has_left();
 }
@@ -107,6 +109,7 @@ struct own_core_end {
     this_thread_ends = true;
     dispatcher_core* const core = this_own_core;
     if (core == nullptr) return;  // this became the main thread, in a forked child
+    storm::end();
     this_own_core = nullptr;
     dispatcher_core::end_holding_back();
     registry::instance().adopt(*core);
@@ -119,7 +122,7 @@ struct own_core_end {
 
 constinit std::mutex waiting_for_handlers;
 // Of a thread of sigpp's, which blocks every signal.
-constinit thread_local const sigset_t* mask_after_fork = nullptr;
+constinit thread_local const sigset_t* programs_mask = nullptr;
 // Of the forking thread, where the kernel does not wipe our pages.
 constinit std::optional<all_blocked> fork_guard{};
 
@@ -161,8 +164,8 @@ void after_fork_in_child() {
   make_this_the_main_thread();
   if (thread_control* const control = known_control()) control->after_fork_in_child();
   after_fork_in_parent();
-  if (mask_after_fork != nullptr) pthread_sigmask(SIG_SETMASK, mask_after_fork, nullptr);
-  mask_after_fork = nullptr;
+  if (programs_mask != nullptr) pthread_sigmask(SIG_SETMASK, programs_mask, nullptr);
+  programs_mask = nullptr;
 }
 
 dispatcher_core* the_main_core = nullptr;
@@ -297,7 +300,9 @@ void outlive_handlers() {
   static_cast<void>(guard);
 }
 
-void mask_after_fork_here(const sigset_t& mask) noexcept { mask_after_fork = &mask; }
+void programs_mask_here_is(const sigset_t& mask) noexcept { programs_mask = &mask; }
+
+const sigset_t* programs_mask_here() noexcept { return programs_mask; }
 
 bool delivery_ended() noexcept { return ended.load(std::memory_order_relaxed); }
 

@@ -71,8 +71,11 @@ void wait_for_handlers_in_progress();
 /// The calling thread's word stays until the handlers that may be looking at it have returned.
 void outlive_handlers();
 
-/// A child that this thread forks gets the mask; it stays where it is until then.
-void mask_after_fork_here(const sigset_t& mask) noexcept;
+/// Of a thread of sigpp's, which blocks every signal: what the program had blocked where it made
+/// the thread. A child that it forks gets this mask. It stays where it is until then.
+void programs_mask_here_is(const sigset_t& mask) noexcept;
+/// nullptr: this is the program's own thread.
+const sigset_t* programs_mask_here() noexcept;
 
 /// exit has begun: nothing is dispatched any more.
 bool delivery_ended() noexcept;

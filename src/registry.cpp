@@ -14,6 +14,7 @@
 #include "errors.hpp"
 #include "platform/platform.hpp"
 #include "process.hpp"
+#include "storm.hpp"
 
 namespace sigpp::inline v1 {
 
@@ -235,6 +236,7 @@ bool registry::replace(int signum, handler& h) {
 
 handler registry::set(int signum, handler h) {
   on_main_thread();  // if it is, hear of its end from now on
+  storm::end();
   handler previous;
   std::vector<dispatcher_core*> dropped;
   {
@@ -297,6 +299,7 @@ void registry::set_restart(int signum, bool restart) {
 std::shared_ptr<subscriber> registry::add(const signal_set& signals, handler what,
                                           dispatcher_core& where) {
   on_main_thread();
+  storm::end();
   std::vector<handler> displaced;  // destroyed outside the lock
   displaced.reserve(signals.size());
   const std::lock_guard lock(mutex_);
@@ -403,6 +406,7 @@ bool registry::is_ours(const struct sigaction& action) noexcept {
 }
 
 void registry::attach_runtime(void (*tell)()) {
+  storm::end();
   const std::lock_guard lock(mutex_);
   start_delivery();
   install_doorbell();

@@ -14,6 +14,7 @@
 #include "platform/platform.hpp"
 #include "process.hpp"
 #include "registry.hpp"
+#include "storm.hpp"
 #include "taken.hpp"
 #include "thread_control.hpp"
 
@@ -55,6 +56,17 @@ bool is_deferred() noexcept { return shields != 0 || std::uncaught_exceptions() 
 
 void run_pending() {
   if (is_deferred()) return;
+  if (!has_safe_points()) {
+    attention.store(0, std::memory_order_relaxed);
+    return;
+  }
+  storm::poll();
+  const storm::attendance goes_on;
+  dispatch_here();
+}
+
+void check_before_wait() {
+  if (attention.load(std::memory_order_relaxed) == 0 || is_deferred()) return;
   if (has_safe_points()) {
     dispatch_here();
   } else {
@@ -158,12 +170,15 @@ std::optional<nanoseconds> time_until(std::optional<steady_clock::time_point> de
 }
 
 // Without a handler: no frame on the stack, no way back through the kernel.
-void wait_and_take(const all_blocked& guard, std::optional<steady_clock::time_point> deadline) {
-  sigset_t closed = guard.mask();
+void wait_and_take(all_blocked& guard, std::optional<steady_clock::time_point> deadline) {
+  sigset_t closed = storm::without_kept(guard.mask());
   sigdelset(&closed, SIGPP_DOORBELL_SIGNAL);  // even if the program blocks it
   siginfo_t info{};
-  while (platform::take_signal(closed, time_until(deadline), info) && !take_over(info)) {
+  bool taken = false;
+  while ((taken = platform::take_signal(closed, time_until(deadline), info)) && !take_over(info)) {
   }
+  const bool is_signal = taken && info.si_signo != SIGPP_DOORBELL_SIGNAL;
+  storm::after_wait(guard, is_signal ? info.si_signo : 0);
 }
 
 }  // namespace
@@ -172,13 +187,13 @@ void wait_and_take(const all_blocked& guard, std::optional<steady_clock::time_po
 // lets them in in one step; so an arrival is either seen by the look or ends the wait. One that
 // another thread takes rings.
 void wait_for_attention(std::optional<steady_clock::time_point> deadline, const sigset_t* mask) {
-  const all_blocked guard;
+  all_blocked guard;
   if (attention.load(std::memory_order_seq_cst) != 0) return;
   // With no room for queued signals the handler shall take them, which holds back more.
   if (platform::takes_signals() && mask == nullptr && !dispatcher_core::any_is_crowded()) {
     return wait_and_take(guard, deadline);
   }
-  sigset_t during = mask != nullptr ? *mask : guard.mask();
+  sigset_t during = mask != nullptr ? *mask : storm::without_kept(guard.mask());
   sigdelset(&during, SIGPP_DOORBELL_SIGNAL);  // even if the program blocks it
   platform::wait_for_handler(during, time_until(deadline));
 }

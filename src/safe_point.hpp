@@ -20,6 +20,9 @@ extern constinit thread_local unsigned shields [[gnu::tls_model("initial-exec")]
 /// arrivals handled. Throws what they throw.
 unsigned dispatch_here();
 
+/// check(), where this thread is about to wait: what a storm has made it keep blocked stays so.
+void check_before_wait();
+
 /// Of set_wakeup_fd: what had no room. On the main thread.
 void write_late_wakeups();
 

@@ -15,6 +15,7 @@
 #include "process.hpp"
 #include "registry.hpp"
 #include "safe_point.hpp"
+#include "storm.hpp"
 #include "thread_control.hpp"
 
 namespace sigpp::inline v1 {
@@ -123,12 +124,13 @@ std::optional<signal_info> detail::stream_state::wait(
     }
   } const waiting{core_};
   attention_put_off put_off;
-  for (;;) {
-    core_.wait_here();  // each time: a handler may have forked
+  core_.wait_here();
+  const storm::attendance attends;
+  for (;; core_.wait_here()) {  // each time: a handler may have forked
     if (is_deferred()) {
       put_off.lower();
     } else {
-      check();
+      check_before_wait();
     }
     if (auto next = take()) return next;
     if (deadline && steady_clock::now() >= *deadline) return std::nullopt;
@@ -184,6 +186,7 @@ signal_stream::awaiter::~awaiter() {
 }
 
 bool signal_stream::awaiter::await_ready() {
+  detail::storm::end();
   taken_ = state_->take();
   return taken_.has_value();
 }
@@ -208,7 +211,10 @@ std::optional<signal_info> signal_stream::next_until(steady_clock::time_point de
   return state_->wait(deadline);
 }
 
-std::optional<signal_info> signal_stream::try_next() { return state_->take(); }
+std::optional<signal_info> signal_stream::try_next() {
+  detail::storm::end();
+  return state_->take();
+}
 
 int signal_stream::native_handle() {
   const std::lock_guard lock(detail::registry::instance().mutex());

@@ -10,6 +10,7 @@
 #include "platform/platform.hpp"
 #include "process.hpp"
 #include "safe_point.hpp"
+#include "storm.hpp"
 
 namespace sigpp::inline v1 {
 
@@ -31,8 +32,9 @@ void plain_sleep(steady_clock::time_point deadline) {
 }  // namespace
 
 void detail::sleep_until_steady(steady_clock::time_point deadline) {
+  const storm::attendance attends;
   for (;;) {
-    check();
+    check_before_wait();
     if (steady_clock::now() >= deadline) return;
     if (!has_safe_points() || is_deferred()) return plain_sleep(deadline);
     wait_for_attention(deadline);
@@ -42,6 +44,7 @@ void detail::sleep_until_steady(steady_clock::time_point deadline) {
 namespace {
 
 void wait_for_a_handler(const sigset_t* mask) {
+  const detail::storm::attendance attends;
   if (!detail::runs_handlers() || detail::delivery_ended()) {
     check();
     if (!detail::has_safe_points() || detail::is_deferred()) {

@@ -4,6 +4,7 @@
 
 #include "errors.hpp"
 #include "process.hpp"
+#include "storm.hpp"
 
 namespace sigpp::inline v1 {
 
@@ -29,10 +30,12 @@ signal_statistics read(int signum) noexcept {
 
 signal_statistics statistics(int signum) {
   require_range(signum, "statistics");
+  detail::storm::end();
   return read(signum);
 }
 
 signal_statistics statistics() noexcept {
+  detail::storm::end();
   signal_statistics sum{};
   for (int n = 1; n < static_cast<int>(in_handler::mailbox::signals); ++n) {
     const signal_statistics one = read(n);

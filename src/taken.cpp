@@ -32,10 +32,6 @@ void answer_doorbell(const siginfo_t& info) {
   deliver(info);
 }
 
-bool is_sent_by_terminals(int signum) noexcept {
-  return signum == SIGINT || signum == SIGQUIT || signum == SIGTSTP;
-}
-
 bool is_ignored(const struct sigaction& action, int signum) noexcept {
   if ((action.sa_flags & SA_SIGINFO) != 0) return false;
   if (action.sa_handler == SIG_IGN) return true;
@@ -74,9 +70,10 @@ bool take_over(const siginfo_t& info) {
   struct sigaction installed {};
   platform::set_action(info.si_signo, nullptr, &installed);
   if (is_ignored(installed, info.si_signo)) return false;
-  if (registry::is_ours(installed) && !is_sent_by_terminals(info.si_signo)) {
+  if (registry::is_ours(installed) && !in_handler::is_sent_by_terminals(info.si_signo)) {
     deliver(info);
   } else {
+    in_handler::keep_no_more(info.si_signo);
     send_to_this_thread(info);
   }
   return true;

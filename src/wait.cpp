@@ -12,6 +12,7 @@
 #include "process.hpp"
 #include "registry.hpp"
 #include "safe_point.hpp"
+#include "storm.hpp"
 #include "taken.hpp"
 
 namespace sigpp::inline v1 {
@@ -47,7 +48,7 @@ bool is_ring(const siginfo_t& info) noexcept {
 // The wait of a thread that runs handlers. 0: something else to do, or time to look at the clock.
 int wait_once(const signal_set& wanted, std::optional<nanoseconds> left, siginfo_t& info) {
   const detail::all_blocked guard;
-  const sigset_t mask_now = guard.mask();
+  const sigset_t mask_now = detail::storm::without_kept(guard.mask());
   const sigset_t caught = caught_now(mask_now, wanted);
   int taken = 0;
   // Attention that cannot be served now must not keep us from waiting.

@@ -15,6 +15,7 @@
 #include "process.hpp"
 #include "registry.hpp"
 #include "safe_point.hpp"
+#include "storm.hpp"
 
 namespace sigpp::inline v1 {
 
@@ -36,6 +37,7 @@ int set_wakeup_fd(int fd, wakeup_fd_options options) {
                   "the fd " + std::to_string(fd) + " must be in non-blocking mode");
     }
   }
+  detail::storm::end();
   detail::registry& all = detail::registry::instance();
   all.set_wakeup_reporter(options.on_error ? std::move(options.on_error) : report_on_stderr);
   {

@@ -6,7 +6,6 @@
 #include <list>
 #include <map>
 #include <optional>
-#include <thread>
 
 #include <sigpp/sigpp.hpp>
 
@@ -56,16 +55,19 @@ struct by_stream {
 struct in_background {
   sigpp::background thread;
   std::list<sigpp::subscription> kept;
+  std::atomic<unsigned> calls{0};
   void on(int signum, bench::callback f) {
     kept.push_back(sigpp::subscribe(
         {signum},
-        [f = std::move(f)](const sigpp::signal_info& info) {
+        [this, f = std::move(f)](const sigpp::signal_info& info) {
           f(info.value() ? info.value()->sival_int : 0);
+          ++calls;
+          calls.notify_one();
         },
         thread.dispatcher()));
   }
-  static void run(const std::atomic<bool>& stop) {
-    while (!stop) std::this_thread::yield();
+  void run(const std::atomic<bool>& stop) const {
+    for (unsigned n = calls; !stop; n = calls) calls.wait(n);
   }
 };
 

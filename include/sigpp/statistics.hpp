@@ -19,8 +19,8 @@ struct signal_statistics {
   std::uint64_t reraised;   ///< back to the kernel: the action had become SIG_DFL or foreign
   std::uint64_t refused;    ///< no room with this dispatcher, while another one took the arrival
   std::uint64_t dropped;    ///< by a full stream, whose policy that is
-  std::uint64_t
-      held_back;  ///< how often a crowded queue has made a thread leave them to the kernel
+  std::uint64_t held_back;  ///< how often a crowded queue or a storm has made a thread leave them
+                            ///< to the kernel
   std::uint64_t taken_elsewhere;  ///< arrivals that another thread than their dispatcher's took
   std::uint64_t high_water;       ///< the most records that an arrival found, itself included
   friend bool operator==(const signal_statistics&, const signal_statistics&) = default;

@@ -65,6 +65,8 @@ struct process_state {
   };
   std::array<held_thread, 4096> held_threads;
   std::atomic<unsigned> any_held;
+  /// The standard signals that threads hold back in a storm; a bit for each.
+  std::atomic<std::uint64_t> held_standard;
   /// Somebody drains the kernel's queue; and how often that has been done since.
   std::atomic<unsigned> draining;
   std::atomic<unsigned> batches;
@@ -123,8 +125,10 @@ bool deliver(const siginfo_t& info, void* context) noexcept;
 /// Queued signals may not merge, so when a queue is crowded this thread takes no more of them until
 /// all have drained: the kernel keeps them, and refuses the sender when its own queue is full.
 /// `context`: of the handler, or null where every signal is blocked. `taken`: null, or the one that
-/// there was no room for; it is written down. false: neither. In the handler zone, as the next.
-bool hold_back(process_state& process, void* context, const siginfo_t* taken) noexcept;
+/// there was no room for; it is written down. `standard`: also this signal, or 0 for none. false:
+/// neither. In the handler zone, as the next.
+bool hold_back(process_state& process, void* context, const siginfo_t* taken,
+               int standard = 0) noexcept;
 /// The doorbell has rung: this thread takes them again.
 void release(void* context) noexcept;
 
@@ -170,6 +174,35 @@ sigset_t program_mask(sigset_t mask) noexcept;
 sigset_t held_mask(sigset_t programs) noexcept;
 /// The thread's mask is being set without what was held back.
 void hold_nothing() noexcept;
+
+/// A debugger wants to see these on their way to a handler.
+bool is_sent_by_terminals(int signum) noexcept;
+
+/// May a storm of this signal be left to the kernel? Nobody has to hear of each at once.
+bool may_wait(const process_state& process, int signum) noexcept;
+
+/// In a storm: `signum`, a standard signal, stays blocked on this thread until its next ring. With
+/// every signal blocked, as the next five; the mask that the thread goes on with is held_mask().
+void keep_blocked(int signum) noexcept;
+/// A bit for each: 1 is signal 1's.
+std::uint64_t kept_blocked() noexcept;
+/// Nor is it held back: it is blocked on the program's account, or on nobody's.
+void keep_no_more(int signum) noexcept;
+void keep_nothing() noexcept;
+/// No section of other code, which will put back what it has saved, has changed it since.
+bool is_as_we_set_it(const sigset_t& mask) noexcept;
+/// Is held_mask() another one than the program's?
+bool keeps_something() noexcept;
+
+/// So many in a row are a storm.
+inline constexpr std::uint32_t storm = 64;
+/// How many signals have come to this thread in a row, each no more than 20 us after the one
+/// before.
+std::uint32_t in_a_row() noexcept;
+/// The number of the last one.
+int last_in_a_row() noexcept;
+/// The next one is the first of its row.
+void end_row() noexcept;
 
 /// Unblocks, on this thread, what the handler has held back. Outside handlers.
 void release_this_thread() noexcept;

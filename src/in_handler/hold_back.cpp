@@ -3,7 +3,9 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 
 #include "in_handler/delivery.hpp"
 
@@ -18,6 +20,8 @@ namespace {
 // Set once `held` has a signal in it.
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool holding = false;
 [[gnu::tls_model("initial-exec")]] constinit thread_local sigset_t held{};
+// The standard ones in it; a bit for each, as the next.
+[[gnu::tls_model("initial-exec")]] constinit thread_local std::uint64_t standard_held = 0;
 // The program blocks the doorbell here; let in to release, and blocked again then.
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool bell_let_in = false;
 // The mask with which the thread went on when it held back: what other code may have saved.
@@ -28,6 +32,16 @@ namespace {
 // By which this thread will be let go.
 [[gnu::tls_model("initial-exec")]] constinit thread_local process_state::held_thread* own_entry =
     nullptr;
+
+// In a storm: standard signals that stay blocked between waits, which take them; a bit for each.
+[[gnu::tls_model("initial-exec")]] constinit thread_local std::uint64_t kept = 0;
+
+std::uint64_t bit(int signum) noexcept { return std::uint64_t{1} << (signum - 1); }
+
+template <class F>
+void for_each(std::uint64_t signals, F f) noexcept {
+  for (; signals != 0; signals &= signals - 1) f(1 + std::countr_zero(signals));
+}
 
 // Until then a ring is for something else. Whoever lets it go frees the entry, and then rings.
 bool is_listed() noexcept {
@@ -67,18 +81,29 @@ bool enlist(process_state& process, const siginfo_t* taken) noexcept {
 // Queued signals may not merge, so when the queue is crowded this thread takes no more of them
 // until the queue has drained: the kernel keeps them, and refuses the sender when its own queue is
 // full. `taken`: the one that there was no room for, if so; it is written down. false: it is not.
-bool hold_back(process_state& process, void* context, const siginfo_t* taken) noexcept {
+bool hold_back(process_state& process, void* context, const siginfo_t* taken,
+               int standard) noexcept {
   const sigset_t* const guarded = guarded_mask;
   if (context == nullptr && guarded == nullptr) return false;  // no mask to change
   if (!enlist(process, taken)) return false;
-  if (!holding) sigemptyset(&held);
+  if (!holding) {
+    sigemptyset(&held);
+    standard_held = 0;
+  }
   sigset_t* const interrupted = context != nullptr ? &os::interrupted_mask(context) : nullptr;
   const sigset_t& programs = guarded != nullptr ? *guarded : *interrupted;
-  for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
-    if (!shared.recorded[static_cast<std::size_t>(n)].load(std::memory_order_relaxed)) continue;
-    if (sigismember(&programs, n) == 1) continue;
+  const auto add = [&](int n) {
     sigaddset(&held, n);
     if (interrupted != nullptr) sigaddset(interrupted, n);
+  };
+  if (standard != 0 && sigismember(&programs, standard) == 0) {
+    add(standard);
+    standard_held |= bit(standard);
+    process.held_standard.fetch_or(bit(standard));
+  }
+  for (int n = shared.first_queued; standard == 0 && n <= shared.last_queued; ++n) {
+    if (!shared.recorded[static_cast<std::size_t>(n)].load(std::memory_order_relaxed)) continue;
+    if (sigismember(&programs, n) == 0) add(n);
   }
   if (sigismember(&programs, SIGPP_DOORBELL_SIGNAL) == 1) {
     if (guarded == nullptr) {
@@ -92,23 +117,44 @@ bool hold_back(process_state& process, void* context, const siginfo_t* taken) no
   return true;
 }
 
+namespace {
+
+void release_kept(sigset_t& mask) noexcept {
+  for_each(kept, [&](int n) {
+    sigdelset(&mask, n);
+    sigdelset(&mask_when_held, n);
+  });
+  kept = 0;
+}
+
+}  // namespace
+
 // A section or a handler of other code may have saved the mask, and put it back later, when nobody
 // would release the thread. So a second ring waits, and is let in with that mask.
 void release(void* context) noexcept {
-  if (is_listed()) return;
+  const bool listed = is_listed();
   if (guarded_mask != nullptr) {  // all stay blocked, and the guard will see to it
-    hold_nothing();
+    if (!listed) holding = bell_let_in = mask_may_return = false;
     return;
   }
-  if (!holding && !mask_may_return) return;
+  if (!holding && !mask_may_return && kept == 0) return;
   sigset_t& mask = os::interrupted_mask(context);
-  bool same = true;
+  const bool same = os::is_same(mask, mask_when_held);
+  if (listed) {
+    if (same) release_kept(mask);
+    return;
+  }
+  if (kept != 0) {  // they go with what was held back
+    if (!holding) sigemptyset(&held);
+    for_each(kept, [](int n) { sigaddset(&held, n); });
+    kept = 0;
+    holding = true;
+  }
   bool some = holding;  // of what was held back is in it
   for (int n = 1; n < static_cast<int>(mailbox::signals); ++n) {
-    same = same && sigismember(&mask, n) == sigismember(&mask_when_held, n);
     some = some || (sigismember(&held, n) == 1 && sigismember(&mask, n) == 1);
   }
-  for (int n = shared.first_queued; (holding || same) && n <= shared.last_queued; ++n) {
+  for (int n = 1; (holding || same) && n < static_cast<int>(mailbox::signals); ++n) {
     if (sigismember(&held, n) == 1) sigdelset(&mask, n);
   }
   holding = false;
@@ -127,7 +173,24 @@ bool keep_for_later(process_state& process, const siginfo_t& info) noexcept {
 
 sigset_t* held_on_this_thread() noexcept { return holding ? &held : nullptr; }
 
+bool keeps_something() noexcept { return holding || kept != 0; }
+
+bool is_as_we_set_it(const sigset_t& mask) noexcept { return os::is_same(mask, mask_when_held); }
+
+void keep_blocked(int signum) noexcept { kept |= bit(signum); }
+
+std::uint64_t kept_blocked() noexcept { return kept; }
+
+void keep_no_more(int signum) noexcept {
+  if (signum >= shared.first_queued) return;
+  kept &= ~bit(signum);
+  standard_held &= ~bit(signum);
+}
+
+void keep_nothing() noexcept { kept = 0; }
+
 sigset_t program_mask(sigset_t mask) noexcept {
+  for_each(kept | (holding ? standard_held : 0), [&](int n) { sigdelset(&mask, n); });
   if (mask_may_return) sigdelset(&mask, SIGPP_DOORBELL_SIGNAL);
   if (bell_let_in) sigaddset(&mask, SIGPP_DOORBELL_SIGNAL);
   if (!holding) return mask;
@@ -138,6 +201,7 @@ sigset_t program_mask(sigset_t mask) noexcept {
 }
 
 sigset_t held_mask(sigset_t programs) noexcept {
+  for_each(kept | (holding ? standard_held : 0), [&](int n) { sigaddset(&programs, n); });
   if (!holding) return programs;
   for (int n = shared.first_queued; n <= shared.last_queued; ++n) {
     if (sigismember(&held, n) == 1) sigaddset(&programs, n);
@@ -147,10 +211,13 @@ sigset_t held_mask(sigset_t programs) noexcept {
   return programs;
 }
 
-void hold_nothing() noexcept { holding = bell_let_in = mask_may_return = false; }
+void hold_nothing() noexcept {
+  holding = bell_let_in = mask_may_return = false;
+  kept = 0;
+}
 
 void release_this_thread() noexcept {
-  if (!holding && !mask_may_return) return;
+  if (!holding && !mask_may_return && kept == 0) return;
   sigset_t all;
   sigset_t mask;
   sigfillset(&all);
@@ -161,7 +228,7 @@ void release_this_thread() noexcept {
 }
 
 void mask_becomes(const sigset_t& mask) noexcept {
-  if (holding) copy_words(&mask_when_held, &mask, sizeof mask);
+  if (holding || kept != 0) copy_words(&mask_when_held, &mask, sizeof mask);
 }
 
 void let_the_ring_in() noexcept {

@@ -41,7 +41,7 @@ static_assert(std::is_trivially_copyable_v<record>);
 // Plain words, not memcpy: sanitizers replace memcpy by code that must not run in a handler, and
 // compilers turn plain copies into memcpy, but never atomic ones.
 inline void copy_words(void* to, const void* from, std::size_t bytes) noexcept {
-  using word [[gnu::may_alias]] = std::uintptr_t;
+  using word [[gnu::may_alias]] = unsigned long;
   auto* out = static_cast<word*>(to);
   const auto* in = static_cast<const word*>(from);
   for (std::size_t i = 0; i < bytes / sizeof(*out); ++i) {
@@ -79,6 +79,11 @@ class mailbox {
     return limit != 0 ? limit : crowded_at;
   }
   [[nodiscard]] bool is_crowded() const noexcept { return size() >= limit(); }
+  /// Is half of it full of this signal's records?
+  [[nodiscard]] bool has_many_of(int signum) const noexcept {
+    return pending_[static_cast<std::size_t>(signum)].load(std::memory_order_relaxed) >=
+           (limit() + 1) / 2;
+  }
   [[nodiscard]] bool is_drained() const noexcept { return size() < (limit() + 1) / 2; }
 
   /// Writes an arrival down. `queued`: of a signal that the kernel queues (a real-time one), which
@@ -241,8 +246,8 @@ class mailbox {
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
-static_assert(sizeof(record) % sizeof(std::uintptr_t) == 0);
-static_assert(sizeof(siginfo_t) % sizeof(std::uintptr_t) == 0);
-static_assert(alignof(siginfo_t) == alignof(std::uintptr_t));
+static_assert(sizeof(record) % sizeof(unsigned long) == 0);
+static_assert(sizeof(siginfo_t) % sizeof(unsigned long) == 0);
+static_assert(alignof(siginfo_t) >= sizeof(unsigned long));
 
 }  // namespace sigpp::inline v1::in_handler

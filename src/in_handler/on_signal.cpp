@@ -26,6 +26,13 @@ namespace {
 
 // Initial-exec, for the same reasons as attention: see check.hpp.
 [[gnu::tls_model("initial-exec")]] constinit thread_local os::thread_id thread_self = 0;
+[[gnu::tls_model("initial-exec")]] constinit thread_local std::int64_t last_arrival = 0;
+[[gnu::tls_model("initial-exec")]] constinit thread_local std::uint32_t arrivals_in_a_row = 0;
+// Those that another process has sent: it does not wait for the handler. The program's own may be
+// as many as it likes; each is counted.
+[[gnu::tls_model("initial-exec")]] constinit thread_local std::uint32_t of_others_in_a_row = 0;
+[[gnu::tls_model("initial-exec")]] constinit thread_local int last_signal = 0;
+
 void append(char*& at, const char* end, const char* text) noexcept {
   while (*text != '\0' && at != end) *at++ = *text++;
 }
@@ -308,6 +315,24 @@ void wake(station& to) noexcept {
 
 namespace {
 
+void count_in_a_row(const process_state& process, const record& arrival) noexcept {
+  if (arrival.time - last_arrival > 20'000) arrivals_in_a_row = of_others_in_a_row = 0;
+  last_arrival = arrival.time;
+  last_signal = arrival.info.si_signo;
+  ++arrivals_in_a_row;
+  const bool own = arrival.info.si_code <= 0 && arrival.info.si_pid == process.owner.load();
+  if (!own) ++of_others_in_a_row;
+}
+
+// They have so many of the signal that they come no sooner for one more.
+bool is_late_for(const route* first, int signum) noexcept {
+  for (const route* at = first; at != nullptr; at = at->next.load(std::memory_order_acquire)) {
+    const station* const to = at->to.load(std::memory_order_acquire);
+    if (to != nullptr && !to->queue.has_many_of(signum)) return false;
+  }
+  return true;
+}
+
 bool has_room(const route* first) noexcept {
   for (const route* at = first; at != nullptr; at = at->next.load(std::memory_order_acquire)) {
     const station* const to = at->to.load(std::memory_order_acquire);
@@ -329,6 +354,7 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
   arrival.time = os::now();
   arrival.thread = os::kernel_id(this_thread());
   arrival.merged = 0;
+  count_in_a_row(process, arrival);
   if (shared.asks[n].load(std::memory_order_relaxed) != 0) ask(process, info, arrival.time);
   // Routes made from now on come before this one, and get the next arrival; those made in a node
   // that was free may get this one, too.
@@ -383,7 +409,12 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
   // Before the dispatcher looks, which releases the threads that hold back.
   const bool back = !stored || given_up;
   bool kept = false;
-  if (queued && crowded) {
+  if (!queued && of_others_in_a_row >= storm && is_late_for(first, info.si_signo) &&
+      may_wait(process, info.si_signo)) {
+    if (hold_back(process, context, nullptr, info.si_signo)) {
+      counts.held_back.fetch_add(1, std::memory_order_relaxed);
+    }
+  } else if (queued && crowded) {
     const bool holds = hold_back(process, context, back ? &info : nullptr);
     if (holds) counts.held_back.fetch_add(1, std::memory_order_relaxed);
     kept = holds && back;
@@ -401,6 +432,34 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
   }
   return true;
 }
+
+namespace {
+
+// Raised by an instruction while it is blocked it would end the process: sigprocmask(2).
+bool may_be_a_fault(int signum) noexcept {
+  return signum == SIGSEGV || signum == SIGBUS || signum == SIGFPE || signum == SIGILL ||
+         signum == SIGTRAP || signum == SIGSYS;
+}
+
+}  // namespace
+
+bool is_sent_by_terminals(int signum) noexcept {
+  return signum == SIGINT || signum == SIGQUIT || signum == SIGTSTP;
+}
+
+bool may_wait(const process_state& process, int signum) noexcept {
+  const auto n = static_cast<std::size_t>(signum);
+  return signum < shared.first_queued && signum != SIGPP_DOORBELL_SIGNAL &&
+         !may_be_a_fault(signum) && !is_sent_by_terminals(signum) &&
+         shared.recorded[n].load() != 0 && shared.asks[n].load() == 0 &&
+         shared.runtime.load() == nullptr && process.wakeup_fd.load() == 0;
+}
+
+std::uint32_t in_a_row() noexcept { return arrivals_in_a_row; }
+
+int last_in_a_row() noexcept { return last_signal; }
+
+void end_row() noexcept { arrivals_in_a_row = of_others_in_a_row = 0; }
 
 os::thread_id this_thread() noexcept {
   if (thread_self == 0) thread_self = os::current_thread();

@@ -57,6 +57,9 @@ void start_nag(void* timer, std::int64_t nanoseconds) noexcept;
 /// The mask that the interrupted thread gets back when the handler returns.
 sigset_t& interrupted_mask(void* context) noexcept;
 
+/// Do they have the same signals?
+bool is_same(const sigset_t& a, const sigset_t& b) noexcept;
+
 /// Sends the same signal to this process again, with its siginfo as far as the system allows.
 void send_again(const siginfo_t& info) noexcept;
 

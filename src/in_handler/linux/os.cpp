@@ -166,6 +166,9 @@ sigset_t& interrupted_mask(void* context) noexcept {
   return static_cast<ucontext_t*>(context)->uc_sigmask;
 }
 
+// The kernel's set: sigprocmask(2), "C library/kernel differences"; a bit for each signal.
+bool is_same(const sigset_t& a, const sigset_t& b) noexcept { return a.__val[0] == b.__val[0]; }
+
 void send_again(const siginfo_t& info) noexcept {
   // rt_sigqueueinfo(2), kernel/signal.c: codes >= 0 are for the main thread to send, or to oneself.
   if (syscall(SYS_rt_sigqueueinfo, getpid(), info.si_signo, &info) == 0) return;

@@ -6,6 +6,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "in_handler/mailbox.hpp"
+
 namespace sigpp::inline v1::in_handler::os {
 
 static_assert(sizeof(pthread_t) <= sizeof(thread_id));
@@ -61,6 +63,14 @@ bool leave_call(void*) noexcept { return true; }  // there is no such call here
 
 sigset_t& interrupted_mask(void* context) noexcept {
   return static_cast<ucontext_t*>(context)->uc_sigmask;
+}
+
+// sigismember: POSIX.1-2017 2.4.3
+bool is_same(const sigset_t& a, const sigset_t& b) noexcept {
+  for (int n = 1; n < static_cast<int>(mailbox::signals); ++n) {
+    if (sigismember(&a, n) != sigismember(&b, n)) return false;
+  }
+  return true;
 }
 
 void send_again(const siginfo_t& info) noexcept {
