@@ -82,7 +82,7 @@ bool take_over(const siginfo_t& info) {
 bool raise_and_take(int signum) {
   if (signum < 1 || signum >= static_cast<int>(in_handler::mailbox::signals)) return false;
   if (!in_handler::shared.recorded[static_cast<std::size_t>(signum)].load()) return false;
-  if (signum == SIGPP_DOORBELL_SIGNAL || is_sent_by_terminals(signum)) return false;
+  if (signum == SIGPP_DOORBELL_SIGNAL || in_handler::is_sent_by_terminals(signum)) return false;
   if (!platform::takes_signals() || dispatcher_core::any_is_crowded()) return false;
   const all_blocked guard;
   const sigset_t mask = guard.mask();
