@@ -42,7 +42,8 @@ ours = make()
 def activate():
     """From here on it is sigpp that hears the signals. Only the main thread can say so."""
     try:
-        _core.activate(stock, stdlib.SIG_DFL, stdlib.SIG_IGN)
+        if not _core.activate(stock, stdlib.SIG_DFL, stdlib.SIG_IGN):  # it is: this is a reload
+            return
     except ValueError:  # as signal.signal() says it; `threading` is not to be imported for this
         return
     atexit.register(_core.deactivate)

@@ -329,7 +329,7 @@ PyObject* activate(PyObject* module, PyObject* arguments) {
   return guarded([&]() -> PyObject* {
     PyObject *its = nullptr, *dfl = nullptr, *ign = nullptr;
     if (!PyArg_ParseTuple(arguments, "OOO:activate", &its, &dfl, &ign)) return nullptr;
-    if (stock != nullptr) return none();
+    if (stock != nullptr) return PyBool_FromLong(0);
     const ref signal_function = checked(PyObject_GetAttrString(its, "signal"));
     const ref getsignal_function = checked(PyObject_GetAttrString(its, "getsignal"));
     dispatch_function = checked(PyObject_GetAttrString(module, "dispatch")).release();
@@ -364,7 +364,7 @@ PyObject* activate(PyObject* module, PyObject* arguments) {
       }
     }
     sigpp::check();
-    return none();
+    return PyBool_FromLong(1);
   });
 }
 
