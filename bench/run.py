@@ -328,8 +328,10 @@ def main():
                  entries(driver, "trips", "1000" if quick else "5000", "across", "--"),
                  {"trip": "ns", "cpu": "ns"}, BASE, 1 if quick else 3),
         Workload("start", "What a program that handles SIGINT and SIGTERM costs",
-                 "From fork to listening, the best of ten; memory in kB.",
-                 entries(driver, "start", "--"),
+                 "From fork to listening, the best of ten; memory in kB. The raw handler's is a C++ program, too: "
+                 "what loads no libstdc++ is plain C.",
+                 [*entries(driver, "start", "--"),
+                  Entry("plain C", [driver, "start", "--", str(built / "plain_c")])],
                  {"start": "ns", "rss": "kB", "anonymous": "kB", "descriptors": "", "threads": ""},
                  BASE, 3 if quick else 7),
     ]

@@ -2,8 +2,8 @@
 
 #include <unistd.h>
 
+#include <cstdio>
 #include <future>
-#include <iostream>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -26,9 +26,9 @@ void report_and_terminate(const std::exception_ptr& what) {
   try {
     std::rethrow_exception(what);
   } catch (const std::exception& e) {
-    std::cerr << "sigpp: a handler in the background has thrown: " << e.what() << '\n';
+    std::fprintf(stderr, "sigpp: a handler in the background has thrown: %s\n", e.what());
   } catch (...) {
-    std::cerr << "sigpp: a handler in the background has thrown\n";
+    std::fputs("sigpp: a handler in the background has thrown\n", stderr);
   }
   std::terminate();
 }
@@ -106,10 +106,6 @@ class detail::background_thread {
   std::thread thread_;
 };
 
-// Not made at its first use, which may be within fork().
-static constinit std::mutex the_background_mutex;
-std::mutex& detail::background_mutex() { return the_background_mutex; }
-
 namespace {
 std::weak_ptr<detail::background_thread>& there_is() {
   static auto* const one = new std::weak_ptr<detail::background_thread>;
@@ -119,7 +115,7 @@ std::weak_ptr<detail::background_thread>& there_is() {
 }  // namespace
 
 background::background(background_options options) {
-  const std::lock_guard lock(detail::background_mutex());
+  const std::lock_guard lock(detail::background_mutex);
   thread_ = there_is().lock();
   if (thread_ != nullptr && thread_->is_alive()) return;
   thread_ = std::make_shared<detail::background_thread>(std::move(options));

@@ -10,14 +10,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
-#include <optional>
+#include <new>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sigpp/check.hpp>
 
 #include "errors.hpp"
-#include "in_handler/exec.hpp"
 #include "mask.hpp"
 #include "platform/platform.hpp"
 #include "registry.hpp"
@@ -25,6 +25,10 @@
 #include "thread_control.hpp"
 
 namespace sigpp::inline v1::detail {
+
+// Not where they are used: a program that has no use for these does not link them.
+constinit std::mutex background_mutex;
+constinit std::mutex shutdown_mutex;
 
 namespace {
 
@@ -124,26 +128,27 @@ constinit std::mutex waiting_for_handlers;
 // Of a thread of sigpp's, which blocks every signal.
 constinit thread_local const sigset_t* programs_mask = nullptr;
 // Of the forking thread, where the kernel does not wipe our pages.
-constinit std::optional<all_blocked> fork_guard{};
+alignas(all_blocked) constinit std::array<std::byte, sizeof(all_blocked)> fork_guard_memory{};
+constinit all_blocked* fork_guard = nullptr;
 
 // The locks, so that the child finds the tables whole. Where the kernel does not wipe our pages no
 // signal may come in the child before we have.
 void before_fork() {
-  background_mutex().lock();
-  shutdown_mutex().lock();
+  background_mutex.lock();
+  shutdown_mutex.lock();
   waiting_for_handlers.lock();
   registry::instance().mutex().lock();
   registry::instance().lock_timers();
-  if (!wiped_by_kernel) fork_guard.emplace();
+  if (!wiped_by_kernel) fork_guard = new (fork_guard_memory.data()) all_blocked;
 }
 
 void after_fork_in_parent() {
-  fork_guard.reset();
+  if (fork_guard != nullptr) std::exchange(fork_guard, nullptr)->~all_blocked();
   registry::instance().unlock_timers();
   registry::instance().mutex().unlock();
   waiting_for_handlers.unlock();
-  shutdown_mutex().unlock();
-  background_mutex().unlock();
+  shutdown_mutex.unlock();
+  background_mutex.unlock();
 }
 
 void after_fork_in_child() {
@@ -180,14 +185,13 @@ dispatcher_core* own_core() noexcept { return this_own_core; }
 
 void start_delivery() {
   if (process() != nullptr) return;
-  auto* const state = map_zeros<process_state>();
-  auto* const main = map_zeros<station>();
+  struct first_pages {
+    process_state state;
+    station main;
+  };
+  auto& [state, main] = *map_zeros<first_pages>();
   shared.first_queued = SIGRTMIN;
   shared.last_queued = SIGRTMAX;
-  sigemptyset(&shared.ignored_before);
-  for (int n : signal_set::valid()) {
-    if (in_handler::is_ignored(n)) sigaddset(&shared.ignored_before, n);
-  }
   if (const int error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child)) {
     throw_errno(error, "signal", "pthread_atfork");
   }
@@ -198,10 +202,10 @@ void start_delivery() {
   if (std::atexit(end_delivery) != 0 || std::at_quick_exit(end_delivery) != 0) {
     throw_errno(ENOMEM, "signal", "atexit");
   }
-  the_main_core = new dispatcher_core(*main);
-  state->owner.store(getpid());
-  shared.main.store(main, std::memory_order_release);
-  shared.process.store(state, std::memory_order_release);
+  the_main_core = new dispatcher_core(main);
+  state.owner.store(getpid());
+  shared.main.store(&main, std::memory_order_release);
+  shared.process.store(&state, std::memory_order_release);
 }
 
 station& make_station() { return *map_zeros<station>(); }

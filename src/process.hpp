@@ -47,8 +47,8 @@ void let_the_doorbell_in() noexcept;
 void prepare_this_thread();
 
 /// Held over fork(), as the registry's: of the making of a background, and of the shutdown_source.
-std::mutex& background_mutex();
-std::mutex& shutdown_mutex();
+extern constinit std::mutex background_mutex;
+extern constinit std::mutex shutdown_mutex;
 
 /// While it lives the thread counts as one that runs the signal handler: it does its work.
 class as_a_handler {

@@ -78,6 +78,14 @@ void registry::keep_previous(int signum, const struct sigaction& action) {
   shared.previous[static_cast<std::size_t>(signum)].store(&*found, std::memory_order_release);
 }
 
+// For programs that are started: see <sigpp/exec.hpp>.
+void registry::note_before(int signum, const struct sigaction& before) noexcept {
+  auto& was = shared.was[static_cast<std::size_t>(signum)];
+  if (was.load() != shared.unchanged) return;
+  const bool is_ignored = (before.sa_flags & SA_SIGINFO) == 0 && before.sa_handler == SIG_IGN;
+  was.store(is_ignored ? shared.ignored : shared.caught_or_default);
+}
+
 void registry::install_doorbell() {
   struct sigaction before;
   change_action(SIGPP_DOORBELL_SIGNAL, nullptr, &before);
@@ -246,6 +254,7 @@ handler registry::set(int signum, handler h) {
     if (replace(signum, h)) return h;
     struct sigaction before;
     change_action(signum, nullptr, &before);
+    note_before(signum, before);
     previous = describe(signum, before);
     put_in_slot(at(signum), h);
     try {
@@ -314,6 +323,7 @@ std::shared_ptr<subscriber> registry::add(const signal_set& signals, handler wha
     if (n == SIGPP_DOORBELL_SIGNAL) install_doorbell();
     struct sigaction before;
     change_action(n, nullptr, &before, "subscribe");
+    note_before(n, before);
     // What was there before is what the slot says, and will be put back.
     if (!is_ours(before)) {
       displaced.push_back(std::exchange(at(n).slot, handler::from_native(before)));

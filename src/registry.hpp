@@ -167,6 +167,7 @@ class registry {
   [[nodiscard]] bool wanted(const entry& e) const noexcept;
   handler describe(int signum, const struct sigaction& installed);
   void keep_previous(int signum, const struct sigaction& action);
+  static void note_before(int signum, const struct sigaction& before) noexcept;
   void install_doorbell();
   void add_route(int signum, in_handler::station& to);
   std::vector<dispatcher_core*> drop_routes(int signum);

@@ -5,8 +5,8 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
+#include <cstdio>
 #include <exception>
-#include <iostream>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -94,10 +94,6 @@ class grace_thread {
 
 }  // namespace
 
-// Not made at its first use, which may be within fork().
-static constinit std::mutex the_shutdown_mutex;
-std::mutex& detail::shutdown_mutex() { return the_shutdown_mutex; }
-
 class detail::shutdown_state {
  public:
   explicit shutdown_state(shutdown_options options) : grace_(options.grace) {
@@ -130,9 +126,9 @@ class detail::shutdown_state {
       try {
         clean_up();
       } catch (const std::exception& e) {
-        std::cerr << "sigpp: a clean-up has thrown: " << e.what() << '\n';
+        std::fprintf(stderr, "sigpp: a clean-up has thrown: %s\n", e.what());
       } catch (...) {
-        std::cerr << "sigpp: a clean-up has thrown\n";
+        std::fputs("sigpp: a clean-up has thrown\n", stderr);
       }
     }
     stop_listening();
@@ -143,12 +139,12 @@ class detail::shutdown_state {
   [[nodiscard]] std::stop_source& source() noexcept { return source_; }
 
   std::optional<signal_info> cause() {
-    const std::lock_guard lock(shutdown_mutex());
+    const std::lock_guard lock(shutdown_mutex);
     return cause_;
   }
 
   void defer(std::function<void()> f) {
-    const std::lock_guard lock(shutdown_mutex());
+    const std::lock_guard lock(shutdown_mutex);
     deferred_.push_back(std::move(f));
   }
 
@@ -156,7 +152,7 @@ class detail::shutdown_state {
     for (;;) {
       std::function<void()> next;
       {
-        const std::lock_guard lock(shutdown_mutex());
+        const std::lock_guard lock(shutdown_mutex);
         if (deferred_.empty()) return;
         next = std::move(deferred_.back());
         deferred_.pop_back();
@@ -181,7 +177,7 @@ class detail::shutdown_state {
 
   void asked(const signal_info& info) {
     {
-      const std::lock_guard lock(shutdown_mutex());
+      const std::lock_guard lock(shutdown_mutex);
       if (source_.stop_requested()) return;
       if (!cause_) cause_ = info;
     }
@@ -197,7 +193,7 @@ class detail::shutdown_state {
   only_one this_one_;
   nanoseconds grace_;
   std::stop_source source_;
-  std::optional<signal_info> cause_;  // guarded by shutdown_mutex(), as the next
+  std::optional<signal_info> cause_;  // guarded by shutdown_mutex, as the next
   std::vector<std::function<void()>> deferred_;
   grace_thread watchdog_;
   subscription subscribed_;

@@ -62,6 +62,8 @@ class thread_control {
 
   /// The thread looks at its deadlines again no later than this.
   void arm(time_point deadline);
+  /// It will do so already.
+  [[nodiscard]] bool is_armed_for(time_point deadline) const noexcept { return armed_ <= deadline; }
   /// When attention has been lowered and before anything runs: the timer is not armed any more if
   /// its time has passed; if it fires after this, it raises attention again.
   void forget_what_has_fired();

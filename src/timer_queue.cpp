@@ -9,150 +9,167 @@
 namespace sigpp::inline v1::detail {
 
 namespace {
-using std::chrono::steady_clock;
-}
 
-void let_go_of_timer::operator()(timer_node* node) const noexcept {
-  // The last holder is alone: nobody else could make it two.
-  if (node->holders.load(std::memory_order_acquire) == 1 || node->holders.fetch_sub(1) == 1) {
-    delete node;
-  }
-}
+using std::chrono::steady_clock;
 
 // An address of its own: it stays the thread's in a forked child, as a number of the system does
 // not.
-const void* timer_queue::this_thread() noexcept { return &attention; }
+const void* this_thread() noexcept { return &attention; }
+
+}  // namespace
 
 void timer_queue::put(std::size_t place, entry what) noexcept {
-  what.node->place = static_cast<std::uint32_t>(place);
-  heap_[place] = what;
+  places_[what.number] = static_cast<std::uint32_t>(place);
+  at(place) = what;
 }
 
-void timer_queue::up(std::size_t place) noexcept {
-  const entry what = heap_[place];
-  for (; place > 0; place = (place - 1) / 2) {
-    const entry& parent = heap_[(place - 1) / 2];
-    if (parent.next <= what.next) break;
-    put(place, parent);
+void timer_queue::up(std::size_t place, entry what) noexcept {
+  while (place > root) {
+    const std::size_t parent = parent_of(place);
+    if (at(parent).next <= what.next) break;
+    put(place, at(parent));
+    place = parent;
   }
   put(place, what);
 }
 
-void timer_queue::down(std::size_t place) noexcept {
-  const entry what = heap_[place];
+void timer_queue::down(std::size_t place, entry what) noexcept {
   for (;;) {
-    std::size_t child = 2 * place + 1;
-    if (child >= heap_.size()) break;
-    if (child + 1 < heap_.size() && heap_[child + 1].next < heap_[child].next) ++child;
-    if (what.next <= heap_[child].next) break;
-    put(place, heap_[child]);
+    const std::size_t first = first_child_of(place);
+    if (first >= end_) break;
+    std::size_t child = first;
+    for (std::size_t other = first + 1; other < std::min(first + 4, end_); ++other) {
+      if (at(other).next < at(child).next) child = other;
+    }
+    if (what.next <= at(child).next) break;
+    put(place, at(child));
     place = child;
   }
   put(place, what);
 }
 
-// Also for the running ones, which come back: finish() must not fail.
+// For one more node. So there is room also for those that run and come back: that must not fail.
 void timer_queue::make_room() {
-  const std::size_t needed = heap_.size() + running_.size() + 1;
-  if (needed > heap_.capacity()) heap_.reserve(std::max(2 * heap_.capacity(), needed + 15));
+  if (free_ != nowhere) return;
+  const std::size_t made = places_.size();
+  while (4 * heap_.size() <= root + made) heap_.emplace_back();
+  nodes_.resize(made + 1);
+  places_.push_back(nowhere);
+  free_ = static_cast<std::uint32_t>(made);
 }
 
-// Who calls it gives a hold of the node to the heap, as remove() gives it back.
-void timer_queue::insert(timer_node& node) noexcept {
-  heap_.push_back({node.next, &node});
-  up(heap_.size() - 1);
+void timer_queue::insert(std::uint32_t number, time_point next) noexcept {
+  up(end_++, {next, number});
 }
 
-void timer_queue::remove(timer_node& node) noexcept {
-  const std::size_t place = std::exchange(node.place, timer_node::nowhere);
-  const entry last = heap_.back();
-  heap_.pop_back();
-  if (place == heap_.size()) return;
-  heap_[place] = last;
-  if (place > 0 && last.next < heap_[(place - 1) / 2].next) {
-    up(place);
+void timer_queue::remove(std::uint32_t number) noexcept {
+  const std::size_t place = std::exchange(places_[number], nowhere);
+  const entry last = at(--end_);
+  if (place == end_) return;
+  if (place > root && last.next < at(parent_of(place)).next) {
+    up(place, last);
   } else {
-    down(place);
+    down(place, last);
   }
 }
 
 void timer_queue::publish() noexcept {
-  const auto first = heap_.empty() ? time_point::max() : heap_.front().next;
+  const auto first = end_ == root ? time_point::max() : at(root).next;
   const auto count = first.time_since_epoch().count();
-  if (earliest_.load(std::memory_order_relaxed) != count) earliest_.store(count);
+  if (earliest_.load(std::memory_order_relaxed) != count) {
+    earliest_.store(count, std::memory_order_release);
+  }
 }
 
-bool timer_queue::add(timer_node& node) {
+bool timer_queue::add(std::unique_ptr<timer_node>& node, time_point when) {
   const std::lock_guard lock(mutex_);
   make_room();
-  node.holders.store(2, std::memory_order_relaxed);  // a new one, which nobody else knows
-  insert(node);
+  node->number = free_;
+  free_ = std::exchange(places_[free_], nowhere);
+  nodes_[node->number] = node.get();
+  ++used_;
+  insert(node->number, when);
   publish();
-  return node.place == 0;
+  return place_of(*node) == root;
 }
 
-bool timer_queue::reschedule(timer_node& node, time_point at) {
+bool timer_queue::reschedule(timer_node& node, time_point when) {
   const std::lock_guard lock(mutex_);
-  if (node.runner != nullptr) {
-    node.next = at;
-    node.ended = false;
-    node.moved = true;
-    return false;  // its thread will see it
+  if (running* const call = call_of(node)) {  // its thread will see it
+    call->next = when;
+    call->then = running::moved;
+    return false;
   }
-  make_room();
-  node.next = at;
-  node.ended = false;
-  if (node.place != timer_node::nowhere) {
-    remove(node);
-  } else {
-    ++node.holders;
-  }
-  insert(node);
+  if (place_of(node) != nowhere) remove(node.number);
+  insert(node.number, when);
   publish();
-  return node.place == 0;
+  return place_of(node) == root;
+}
+
+// Nobody refers to it any more. It is destroyed outside the lock, as its function may be anything.
+std::unique_ptr<timer_node> timer_queue::forget(timer_node& node) noexcept {
+  nodes_[node.number] = nullptr;
+  places_[node.number] = std::exchange(free_, node.number);
+  --used_;
+  return std::unique_ptr<timer_node>(&node);
+}
+
+timer_queue::running* timer_queue::call_of(const timer_node& node) noexcept {
+  for (running& each : running_) {
+    if (each.node == &node) return &each;
+  }
+  return nullptr;
 }
 
 bool timer_queue::end(timer_node& node) noexcept {
-  timer_handle gone;  // its function is destroyed outside the lock
+  std::unique_ptr<timer_node> gone;
   std::unique_lock lock(mutex_);
-  const bool pending = node.place != timer_node::nowhere ||
-                       (node.runner != nullptr && !node.ended && node.period.count() != 0);
-  node.ended = true;
-  node.moved = false;
-  if (node.place != timer_node::nowhere) {
-    remove(node);
-    gone.reset(&node);
+  if (place_of(node) != nowhere) {
+    remove(node.number);
     publish();
+    gone = forget(node);
+    return true;
   }
-  ended_.wait(lock, [&] { return node.runner == nullptr || node.runner == this_thread(); });
+  running* call = call_of(node);
+  const bool pending = call != nullptr && call->comes_again();
+  if (call != nullptr) {
+    call->then = running::ended;
+    ended_.wait(lock, [&] {
+      call = call_of(node);
+      return call == nullptr || call->thread == this_thread();
+    });
+  }
+  node.has_object = false;
+  if (call == nullptr) gone = forget(node);
   return pending;
 }
 
-bool timer_queue::is_pending(const timer_node& node) {
+void timer_queue::detach(timer_node& node) noexcept {
+  std::unique_ptr<timer_node> gone;
   const std::lock_guard lock(mutex_);
-  return node.place != timer_node::nowhere || node.moved ||
-         (node.runner != nullptr && !node.ended && node.period.count() != 0);
+  node.has_object = false;
+  if (place_of(node) == nowhere && call_of(node) == nullptr) gone = forget(node);
 }
 
-timer_queue::time_point timer_queue::next_of(const timer_node& node) {
+std::optional<timer_queue::time_point> timer_queue::next_of(const timer_node& node) {
   const std::lock_guard lock(mutex_);
-  return node.next;
+  if (const auto place = place_of(node); place != nowhere) return at(place).next;
+  const running* const call = call_of(node);
+  if (call != nullptr && call->comes_again()) return call->again();
+  return std::nullopt;
 }
 
 void timer_queue::finish(timer_node& node) noexcept {
-  timer_handle gone;  // as in end()
+  std::unique_ptr<timer_node> gone;
   const std::lock_guard lock(mutex_);
-  node.runner = nullptr;
-  std::erase(running_, &node);
-  const bool again = !node.ended && (node.moved || node.period.count() != 0);
-  if (again && !node.moved) node.next += node.period;
-  node.moved = false;
-  if (again) {
-    insert(node);
-  } else {
-    gone.reset(&node);
+  const running call = *call_of(node);
+  std::erase_if(running_, [&](const running& each) { return each.node == &node; });
+  if (call.comes_again()) {
+    insert(node.number, call.again());
+    publish();
+  } else if (!node.has_object) {
+    gone = forget(node);
   }
-  publish();
   ended_.notify_all();
 }
 
@@ -165,15 +182,16 @@ unsigned timer_queue::run_due() {
     std::uint64_t missed = 0;
     {
       const std::lock_guard lock(mutex_);
-      if (heap_.empty() || heap_.front().next > now) return ran;
-      node = heap_.front().node;
-      running_.push_back(node);
-      remove(*node);
-      node->runner = this_thread();
+      if (end_ == root || at(root).next > now) return ran;
+      const entry first = at(root);
+      node = nodes_[first.number];
+      running call{node, this_thread(), first.next, running::as_planned};
       if (node->period.count() != 0) {
-        missed = static_cast<std::uint64_t>((now - node->next) / node->period);
-        node->next += node->period * static_cast<std::int64_t>(missed);
+        missed = static_cast<std::uint64_t>((now - call.next) / node->period);
+        call.next += node->period * static_cast<std::int64_t>(missed);
       }
+      running_.push_back(call);
+      remove(first.number);
       publish();
     }
     struct finishing {
@@ -189,26 +207,20 @@ unsigned timer_queue::run_due() {
 
 bool timer_queue::is_empty() {
   const std::lock_guard lock(mutex_);
-  return heap_.empty() && running_.empty();
+  return used_ == 0;
 }
 
 void timer_queue::after_fork_in_child() noexcept {
   new (&ended_) std::condition_variable();
-  for (auto at = running_.begin(); at != running_.end();) {
-    if ((*at)->runner == this_thread()) {
-      ++at;
-      continue;
+  std::erase_if(running_, [&](const running& call) {
+    if (call.thread == this_thread()) return false;
+    if (call.then != running::ended) {
+      insert(call.node->number, call.next);
+    } else {  // not destroyed: its function may want a lock that its thread held
+      static_cast<void>(forget(*call.node).release());
     }
-    timer_node& node = **at;
-    node.runner = nullptr;
-    node.moved = false;
-    if (node.ended) {
-      let_go_of_timer{}(&node);
-    } else {
-      insert(node);  // there is room: see make_room()
-    }
-    at = running_.erase(at);
-  }
+    return true;
+  });
   publish();
 }
 

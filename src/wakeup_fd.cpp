@@ -5,7 +5,7 @@
 
 #include <cerrno>
 #include <chrono>
-#include <iostream>
+#include <cstdio>
 #include <utility>
 
 #include <sigpp/timer.hpp>
@@ -22,7 +22,7 @@ namespace sigpp::inline v1 {
 namespace {
 
 void report_on_stderr(std::error_code error) {
-  std::cerr << "sigpp: writing to the signal wakeup fd: " << error.message() << '\n';
+  std::fprintf(stderr, "sigpp: writing to the signal wakeup fd: %s\n", error.message().c_str());
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// sigpp in each of its ways to wait: sigpp VARIANT mode number.
+// sigpp in its ways to wait, but sigpp_pause.cpp's: sigpp VARIANT mode number.
 #include <poll.h>
 #include <sys/epoll.h>
 
@@ -19,12 +19,6 @@ struct on_main_thread {
     kept.push_back(sigpp::subscribe({signum}, [f = std::move(f)](const sigpp::signal_info& info) {
       f(info.value() ? info.value()->sival_int : 0);
     }));
-  }
-};
-
-struct by_pause : on_main_thread {
-  static void run(const std::atomic<bool>& stop) {
-    while (!stop) sigpp::pause();
   }
 };
 
@@ -105,14 +99,13 @@ int contest(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   const std::map<std::string_view, int (*)(int, char**)> variants{
-      {"pause", contest<by_pause>},
       {"check", contest<by_check>},
       {"stream", contest<by_stream>},
       {"background", contest<in_background>},
       {"epoll", contest<by_epoll>}};
   const auto variant = argc > 1 ? variants.find(argv[1]) : variants.end();
   if (variant == variants.end()) {
-    std::fputs("sigpp pause|check|stream|background|epoll mode number\n", stderr);
+    std::fputs("sigpp check|stream|background|epoll mode number\n", stderr);
     return 2;
   }
   return variant->second(argc, argv);

@@ -13,8 +13,9 @@ namespace sigpp::inline v1 {
 
 /// What becomes of signals that are ignored. exec itself keeps SIG_IGN.
 enum class ignored_signals : unsigned char {
-  /// Those that were ignored when this program first used sigpp stay so (`nohup`, a shell's `&`);
-  /// those that it has ignored since, as servers do with SIGPIPE, have their default action.
+  /// Those stay so that sigpp has not made so: when the program was started (`nohup`, a shell's
+  /// `&`), or by other code. Those that the program has ignored by sigpp, as servers do with
+  /// SIGPIPE, have their default action.
   inherited,
   /// All stay ignored.
   keep,

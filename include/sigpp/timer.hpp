@@ -15,6 +15,8 @@
 
 namespace sigpp::inline v1 {
 
+class timer;
+
 namespace detail {
 
 struct timer_node;
@@ -24,7 +26,6 @@ using timer_function = std::function<void(std::uint64_t missed)>;
 struct let_go_of_timer {
   SIGPP_EXPORT void operator()(timer_node* node) const noexcept;
 };
-/// Its queue holds it, too, as long as it may be called.
 using timer_handle = std::unique_ptr<timer_node, let_go_of_timer>;
 
 // Any callable, move-only ones too, as the one form.
@@ -43,9 +44,10 @@ timer_function to_timer_function(F&& f) {
   }
 }
 
-SIGPP_EXPORT timer_handle make_timer(std::chrono::steady_clock::time_point first,
-                                     std::chrono::nanoseconds period, timer_function f,
-                                     const dispatcher& where);
+/// `where`: null is the main thread's.
+SIGPP_EXPORT timer make_timer(std::chrono::steady_clock::time_point first,
+                              std::chrono::nanoseconds period, timer_function f,
+                              const dispatcher* where);
 
 }  // namespace detail
 
@@ -62,12 +64,14 @@ class [[nodiscard]] timer {
   timer(timer&& other) noexcept : node_(std::move(other.node_)) {}
   timer& operator=(timer&& other) noexcept {
     if (this != &other) {
-      cancel();
+      if (node_) cancel();
       node_ = std::move(other.node_);
     }
     return *this;
   }
-  ~timer() { cancel(); }
+  ~timer() {
+    if (node_) cancel();
+  }
 
   /// false: it had been called for the last time, or was ended before.
   SIGPP_EXPORT bool cancel() noexcept;
@@ -90,11 +94,9 @@ class [[nodiscard]] timer {
   void detach() noexcept { node_.reset(); }
 
  private:
-  template <class F>
-  friend timer call_at(std::chrono::steady_clock::time_point at, F&& f, const dispatcher& where);
-  template <class Rep, class Period, class F>
-  friend timer call_every(std::chrono::duration<Rep, Period> period, F&& f,
-                          const dispatcher& where);
+  friend timer detail::make_timer(std::chrono::steady_clock::time_point first,
+                                  std::chrono::nanoseconds period, detail::timer_function f,
+                                  const dispatcher* where);
   explicit timer(detail::timer_handle node) noexcept : node_(std::move(node)) {}
   SIGPP_EXPORT void reschedule_at(std::chrono::steady_clock::time_point at);
 
@@ -109,11 +111,11 @@ class [[nodiscard]] timer {
 /// they go on, on its one thread.
 template <class F>
 timer call_at(std::chrono::steady_clock::time_point at, F&& f, const dispatcher& where) {
-  return timer(detail::make_timer(at, {}, detail::to_timer_function(std::forward<F>(f)), where));
+  return detail::make_timer(at, {}, detail::to_timer_function(std::forward<F>(f)), &where);
 }
 template <class F>
 timer call_at(std::chrono::steady_clock::time_point at, F&& f) {
-  return call_at(at, std::forward<F>(f), main_dispatcher());
+  return detail::make_timer(at, {}, detail::to_timer_function(std::forward<F>(f)), nullptr);
 }
 
 /// The same after a while. Throws std::system_error (EINVAL) for a negative or absurd duration.
@@ -124,7 +126,8 @@ timer call_later(std::chrono::duration<Rep, Period> later, F&& f, const dispatch
 }
 template <class Rep, class Period, class F>
 timer call_later(std::chrono::duration<Rep, Period> later, F&& f) {
-  return call_later(later, std::forward<F>(f), main_dispatcher());
+  return call_at(detail::deadline_after(detail::to_nanoseconds(later, "call_later")),
+                 std::forward<F>(f));
 }
 
 /// Calls `f` after each period, counted from now: lateness does not add up. Ticks that have passed
@@ -134,8 +137,8 @@ template <class Rep, class Period, class F>
 timer call_every(std::chrono::duration<Rep, Period> period, F&& f, const dispatcher& where) {
   const auto length = detail::to_nanoseconds(period, "call_every");
   if (length == length.zero()) detail::throw_bad_duration("call_every", "the period is zero");
-  return timer(detail::make_timer(detail::deadline_after(length), length,
-                                  detail::to_timer_function(std::forward<F>(f)), where));
+  return detail::make_timer(detail::deadline_after(length), length,
+                            detail::to_timer_function(std::forward<F>(f)), &where);
 }
 template <class Rep, class Period, class F>
 timer call_every(std::chrono::duration<Rep, Period> period, F&& f) {

@@ -19,7 +19,7 @@
 #include "process.hpp"
 
 // There if the program is built with MemorySanitizer, whatever this library was built with.
-// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): the sanitizer's name
+// NOLINTNEXTLINE(*-reserved-identifier,readability-identifier-naming): the sanitizer's name
 extern "C" [[gnu::weak]] void __msan_unpoison(const volatile void*, std::size_t);
 
 namespace sigpp::inline v1::blocking {

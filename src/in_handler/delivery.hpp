@@ -102,7 +102,9 @@ struct shared_state {
       repeats;       // ns, in which a second one is the same request; < 0: for ever
   int first_queued;  // SIGRTMIN and SIGRTMAX are no constants
   int last_queued;
-  sigset_t ignored_before;  // when the program first used sigpp
+  /// When sigpp first changed the action.
+  enum : unsigned { unchanged, caught_or_default, ignored };
+  std::array<std::atomic<unsigned>, mailbox::signals> was;
 };
 extern constinit shared_state shared;
 

@@ -47,8 +47,8 @@ bool is_ignored(int signum) noexcept {
 
 bool becomes_default(int signum, ignored_signals ignored) noexcept {
   if (ignored == ignored_signals::reset || !is_ignored(signum)) return true;
-  return ignored == ignored_signals::inherited && shared.process.load() != nullptr &&
-         sigismember(&shared.ignored_before, signum) == 0;
+  return ignored == ignored_signals::inherited &&
+         shared.was[static_cast<std::size_t>(signum)].load() == shared.caught_or_default;
 }
 
 sigset_t program_mask() noexcept {

@@ -89,6 +89,7 @@ void alarm_thread::entry::arm(steady_clock::time_point deadline) {
 
 void alarm_thread::entry::arm(steady_clock::time_point deadline, in_handler::station& where) {
   const std::lock_guard lock(all().mutex);
+  if (deadline_ && *deadline_ <= deadline) return;
   where_ = &where;
   list(deadline);
 }
@@ -99,6 +100,7 @@ void alarm_thread::entry::disarm() noexcept {
   alarms& a = all();
   const std::lock_guard lock(a.mutex);
   std::erase(a.entries, this);
+  deadline_.reset();
 }
 
 void alarm_thread::forget() noexcept {

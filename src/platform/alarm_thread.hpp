@@ -21,7 +21,8 @@ class alarm_thread {
     entry& operator=(const entry&) = delete;
     /// For the calling thread. Starts the alarm thread when there is none.
     void arm(std::chrono::steady_clock::time_point deadline);
-    /// For whoever waits at that place.
+    /// For whoever waits at that place. One set before that is earlier stays: of two threads that
+    /// do this at once the last may know less.
     void arm(std::chrono::steady_clock::time_point deadline, in_handler::station& where);
     void disarm() noexcept;
 

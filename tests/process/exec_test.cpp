@@ -227,6 +227,20 @@ TEST(exec, what_was_ignored_before_stays_so_and_what_the_program_ignores_does_no
   }
 }
 
+TEST(exec, what_other_code_ignores_stays_so_whenever_it_did_it) {
+  sigpp::signal(SIGUSR1, [] {});
+  ::signal(SIGHUP, SIG_IGN);
+  sigpp::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGRTMIN, SIG_IGN);
+  sigpp::signal(SIGRTMIN, [] {});
+  sigpp::signal(SIGRTMIN, SIG_IGN);
+  const auto s = sigpp::subscribe({SIGUSR2}, [] {});
+  ::signal(SIGUSR2, SIG_IGN);
+  for (const found& each : by_each_way({})) {
+    EXPECT_EQ(each.ignored, (signal_set{SIGHUP, SIGRTMIN})) << "SIGUSR2 was sigpp's before";
+  }
+}
+
 TEST(exec, the_mask_is_as_chosen) {
   sigpp::pthread_sigmask(SIG_BLOCK, {SIGUSR1});
   for (const found& each : by_each_way({.mask = signal_set{SIGUSR2, SIGKILL}})) {

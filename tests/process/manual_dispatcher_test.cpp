@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <stdexcept>
@@ -173,6 +174,29 @@ TEST(manual_dispatcher, runs_timers) {
     wait_for(fd);
     loop.dispatch();
   }
+}
+
+TEST(manual_dispatcher, two_threads_make_timers_at_once_and_the_earlier_one_rings) {
+  manual_dispatcher loop;
+  const int fd = loop.native_handle();
+  std::atomic<bool> stop{false};
+  std::thread other([&] {
+    while (!stop) {
+      const sigpp::timer far = sigpp::call_later(
+          1h, [] {}, loop.dispatcher());
+    }
+  });
+  for (int i = 1; i <= support::trials(5000); ++i) {
+    bool called = false;
+    const sigpp::timer near = sigpp::call_later(
+        20us, [&] { called = true; }, loop.dispatcher());
+    while (!called) {
+      wait_for(fd);
+      loop.dispatch();
+    }
+  }
+  stop = true;
+  other.join();
 }
 
 TEST(manual_dispatcher, after_its_end_the_main_thread_runs_its_subscribers) {

@@ -6,11 +6,13 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <random>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sigpp/sigpp.hpp>
@@ -86,6 +88,57 @@ TEST(timer, ended_ones_are_not_called_whichever_they_are) {
   EXPECT_FALSE(all[0].cancel());
   sigpp::sleep_for(10ms);
   for (std::size_t i = 0; i < calls.size(); ++i) ASSERT_EQ(calls[i], i % 2) << i;
+}
+
+TEST(timer, whatever_is_made_moved_and_ended_what_is_left_runs_in_order) {
+  std::mt19937 random(3);
+  std::vector<timer> all(500);
+  std::map<std::size_t, std::chrono::nanoseconds> due;  // after `start`; all of them by the end
+  std::vector<std::size_t> order;
+  const auto start = steady_clock::now() - 1s;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::size_t n = random() % all.size();
+    switch (random() % 3) {
+      case 0:
+        due[n] = random() % 1000 * 100us + std::chrono::nanoseconds(i);  // no two of them
+        all[n] = call_at(start + due[n], [&order, n] { order.push_back(n); });
+        break;
+      case 1:
+        ASSERT_EQ(all[n].cancel(), due.erase(n) == 1);
+        break;
+      default:
+        if (!due.contains(n)) break;
+        all[n].reschedule(0s);  // later than all others
+        due[n] = 1s + std::chrono::nanoseconds(i);
+    }
+    ASSERT_EQ(static_cast<bool>(all[n]), due.contains(n));
+  }
+  sigpp::check();
+  std::vector<std::size_t> expected;
+  for (const auto& [n, unused] : due) expected.push_back(n);
+  std::sort(expected.begin(), expected.end(), [&](auto a, auto b) { return due[a] < due[b]; });
+  EXPECT_EQ(order, expected);
+}
+
+TEST(timer, one_after_an_ended_one_is_on_time_though_the_kernels_was_armed_for_that) {
+  for (const auto& [first, second] : {std::pair(2ms, 4ms), std::pair(4ms, 2ms)}) {
+    bool done = false;
+    timer ended = call_later(first, [] { ADD_FAILURE(); });
+    sigpp::check();
+    ended.cancel();
+    const timer t = call_later(second, [&] { done = true; });
+    while (!done) sigpp::pause();
+  }
+}
+
+TEST(timer, another_threads_is_on_time_though_this_thread_has_an_earlier_one) {
+  support::worker w;
+  const timer own = call_later(10ms, [] {});
+  sigpp::check();
+  std::atomic<bool> called{false};
+  const timer t = call_later(
+      20ms, [&] { called = true; }, w.where());
+  support::wait_until([&] { return called.load(); });
 }
 
 TEST(timer, lives_as_long_as_its_object_unless_it_is_detached) {

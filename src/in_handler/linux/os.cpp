@@ -13,10 +13,10 @@
 #include <atomic>
 #include <cstddef>
 
-// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): the sanitizer's name
+// NOLINTNEXTLINE(*-reserved-identifier,readability-identifier-naming): the sanitizer's name
 extern "C" [[gnu::weak]] void __msan_unpoison(const volatile void*, std::size_t);
 
-// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): the C library's name
+// NOLINTNEXTLINE(*-reserved-identifier,readability-identifier-naming): the C library's name
 extern "C" [[gnu::weak]] int __sigaction(int, const struct sigaction*, struct sigaction*) noexcept;
 
 namespace sigpp::inline v1::in_handler::os {

@@ -23,11 +23,11 @@
 #include "in_handler/delivery.hpp"
 
 // Present when the program is built with ThreadSanitizer, whatever this library was built with.
-// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): the sanitizer's name
+// NOLINTNEXTLINE(*-reserved-identifier,readability-identifier-naming): the sanitizer's name
 extern "C" [[gnu::weak]] void __tsan_init();
 // The C library's own sigaction: the sanitizer replaces only the other name. It would run handlers
 // late, with a copy of the context.
-// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming)
+// NOLINTNEXTLINE(*-reserved-identifier,readability-identifier-naming)
 extern "C" [[gnu::weak]] int __sigaction(int, const struct sigaction*, struct sigaction*) noexcept;
 
 namespace sigpp::inline v1::platform {

@@ -1,0 +1,1 @@
+// Nothing: a library needs a file, if only to have its headers precompiled.
