@@ -56,7 +56,7 @@ MICRO = {
 }
 
 
-def lost_wakeups(build):
+def lost_wakeups(build, whole):
     """Name in tables, command without the number of trials, share of the trials."""
     program = str(build / "lost_wakeups")
     script = ["/usr/bin/python3",
@@ -68,6 +68,11 @@ def lost_wakeups(build):
     yield from ((each, [program, each], 0.2) for each in ("pselect", "self_pipe"))
     yield from ((f"CPython {each}", script + [each], 0.01) for each in
                 ("os_read", "time_sleep", "signal_pause", "wakeup_fd"))
+    package = whole.resolve() / "python/package"
+    if package.is_dir():
+        with_sigpp = ["env", f"PYTHONPATH={package}", script[0], "-m", "sigpp", script[1]]
+        yield from ((f"sigpp, CPython {each}", with_sigpp + [each], 0.01) for each in
+                    ("os_read", "time_sleep", "signal_pause"))
 
 
 def budgets(results):

@@ -187,6 +187,13 @@ def plots(results, folder):
     return made
 
 
+def python_section(python):
+    rows = [[row["name"], number(row["stock"]), number(row["sigpp"]),
+             f"{row['sigpp'] / row['stock']:.2f}"] for row in python["rows"]]
+    return (f"## {python['title']}\n\nMedians of processes that alternate; `bench/python/compare.py`.\n\n"
+            + table(["", "Python, ns", "sigpp, ns", "÷ Python"], rows))
+
+
 def section(workload, pictures, micro_about):
     if "values" in workload:
         text = workload_section(workload)
@@ -194,6 +201,8 @@ def section(workload, pictures, micro_about):
         text = storm_section(workload)
     elif workload["name"] == "late":
         text = late_section(workload)
+    elif workload["name"] == "python":
+        text = python_section(workload)
     elif workload["name"] == "lost_wakeups":
         text = lost_section(workload)
     else:
@@ -249,6 +258,9 @@ def as_text(results):
                                           if each == "waiting" else
                                           f"{row['lost']} of {row['trials']} wake-ups lost")
             text += f"  {row['name']:30} {said}\n"
+    found = measured(results, "python")
+    for row in found["rows"] if found else []:
+        text += f"  {row['name']:30} {row['sigpp'] / row['stock']:.2f} x Python's own\n"
     for name, why in results["missing"].items():
         text += f"missing: {name}: {why}\n"
     return text

@@ -228,6 +228,16 @@ def lost_wakeups(variants, trials):
             "rows": rows}
 
 
+def python(package, rounds):
+    """Python's own `signal` module, and sigpp's in its place."""
+    say("Python")
+    sys.path.insert(0, str(HERE / "python"))
+    import compare
+    rows = [{"name": name, "stock": before, "sigpp": after}
+            for name, before, after in compare.measure(package, rounds)]
+    return {"name": "python", "title": "Python: its own signal module, and sigpp's", "rows": rows}
+
+
 def machine():
     """What a reader has to know to compare."""
     def first(command):
@@ -335,7 +345,12 @@ def main():
     if wanted("late"):
         keep(late(built, here, [300, 5000] if quick else [300, 1000, 5000, 20_000, 70_000, 1_000_000]))
     if wanted("lost_wakeups"):
-        keep(lost_wakeups(beside.lost_wakeups(build), 20_000 if quick else 400_000))
+        keep(lost_wakeups(beside.lost_wakeups(build, arguments.build), 20_000 if quick else 400_000))
+    package = arguments.build / "python/package"
+    if not package.is_dir():
+        results["missing"]["the Python package"] = "not built"
+    elif wanted("python"):
+        keep(python(package, rounds))
     programs = sorted((build / "micro").iterdir()) if (build / "micro").is_dir() else []
     for program in programs if wanted("micro") else []:
         if program.name in results["programs"] or quick and program.name not in beside.QUICK:

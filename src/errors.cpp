@@ -26,8 +26,8 @@ void require_range(int signum, const char* function) {
 }
 
 void require_valid(int signum, const char* function) {
-  require_range(signum, function);
   if (signal_set::valid().contains(signum)) return;
+  require_range(signum, function);
   throw_errno(EINVAL, function,
               "signal number " + std::to_string(signum) + " is reserved by the C library");
 }

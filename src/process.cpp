@@ -38,8 +38,9 @@ using in_handler::station;
 
 enum class role : unsigned char { unknown, main, other };
 
-constinit thread_local role this_role = role::unknown;
-constinit thread_local dispatcher_core* this_own_core = nullptr;
+// Initial-exec: a load, not a call.
+[[gnu::tls_model("initial-exec")]] constinit thread_local role this_role = role::unknown;
+[[gnu::tls_model("initial-exec")]] constinit thread_local dispatcher_core* this_own_core = nullptr;
 constinit std::atomic<bool> ended{false};
 
 // --- memory -------------------------------------------------------------------------------------
@@ -164,6 +165,7 @@ void after_fork_in_child() {
   this_own_core = nullptr;
   process()->owner.store(getpid());
   if (shared.grace.load() > 0) process()->grace_timer.store(platform::make_grace_timer());
+  if (shared.runtime.load() != nullptr) process()->nag_timer.store(platform::make_nag_timer());
   make_this_the_main_thread();
   if (thread_control* const control = known_control()) control->after_fork_in_child();
   after_fork_in_parent();

@@ -179,6 +179,7 @@ void registry::take_over(int signum, bool anew) {
   if (!ours) keep_previous(signum, before);
   const struct sigaction action = our_action();
   change_action(signum, &action, nullptr);
+  shared.restarts[static_cast<std::size_t>(signum)].store(0);
   if (ours) return;
   // A thread in sigwait() has to block this one now, too.
   in_handler::wake(main_core().station());
@@ -222,6 +223,25 @@ void registry::reset_all() noexcept {
 
 // --- the program's side -------------------------------------------------------------------------
 
+// One function in place of another: a single system call, which says whether our handler was there
+// still. false: it is not that simple.
+bool registry::replace(int signum, handler& h) {
+  entry& e = at(signum);
+  if (signum == SIGPP_DOORBELL_SIGNAL || !e.slot.is_callable() || !h.is_callable()) return false;
+  const dispatcher_core* const where = &slot_core(e);
+  put_in_slot(e, h);
+  const struct sigaction action = our_action();
+  struct sigaction before;
+  if (&slot_core(e) == where && runs(slot_core(e)) && !delivery_ended() &&
+      platform::set_action(signum, &action, &before) == 0) {
+    shared.restarts[static_cast<std::size_t>(signum)].store(0);
+    if (is_ours(before)) return true;
+    platform::set_action(signum, &before, nullptr);
+  }
+  put_in_slot(e, h);
+  return false;
+}
+
 handler registry::set(int signum, handler h) {
   on_main_thread();  // if it is, hear of its end from now on
   storm::end();
@@ -231,6 +251,7 @@ handler registry::set(int signum, handler h) {
     const std::lock_guard lock(mutex_);
     start_delivery();
     if (signum == SIGPP_DOORBELL_SIGNAL) install_doorbell();
+    if (replace(signum, h)) return h;
     struct sigaction before;
     change_action(signum, nullptr, &before);
     note_before(signum, before);
@@ -281,6 +302,7 @@ void registry::set_restart(int signum, bool restart) {
   change_action(signum, nullptr, &action, "siginterrupt");
   action.sa_flags = restart ? action.sa_flags | SA_RESTART : action.sa_flags & ~SA_RESTART;
   change_action(signum, &action, nullptr, "siginterrupt");
+  shared.restarts[static_cast<std::size_t>(signum)].store(restart);
 }
 
 std::shared_ptr<subscriber> registry::add(const signal_set& signals, handler what,
@@ -399,6 +421,9 @@ void registry::attach_runtime(void (*tell)()) {
   start_delivery();
   install_doorbell();
   shared.runtime.store(tell);
+  if (tell != nullptr && process()->nag_timer.load() == nullptr) {
+    process()->nag_timer.store(platform::make_nag_timer());
+  }
   const struct sigaction action = our_action();
   for (int n : valid_signals()) {
     if (is_installed(n)) change_action(n, &action, nullptr, "attach_runtime");

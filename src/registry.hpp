@@ -161,6 +161,7 @@ class registry {
   void move_slots(dispatcher_core* from, dispatcher_core* to);
   [[nodiscard]] dispatcher_core& slot_core(const entry& e) const noexcept;
   void put_in_slot(entry& e, handler& h);
+  bool replace(int signum, handler& h);
   [[nodiscard]] bool runs(dispatcher_core& where) const noexcept;
   [[nodiscard]] bool wants(const entry& e, dispatcher_core& where) const noexcept;
   [[nodiscard]] bool wanted(const entry& e) const noexcept;

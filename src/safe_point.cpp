@@ -25,7 +25,7 @@ namespace detail {
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
-constinit thread_local unsigned shields = 0;
+[[gnu::tls_model("initial-exec")]] constinit thread_local unsigned shields = 0;
 
 namespace {
 
@@ -83,6 +83,7 @@ class keep_attention {
   ~keep_attention() {
     if (!done_) attention.store(1);
     in_handler::tell_runtime();  // of what is left
+    in_handler::nag_runtime();
   }
   keep_attention(const keep_attention&) = delete;
   keep_attention& operator=(const keep_attention&) = delete;
@@ -115,13 +116,12 @@ unsigned dispatch_here() {
   }
   unsigned ran = 0;
   for_each_core_here([&](dispatcher_core& core) { ran += core.dispatch(); });
-  if (!delivery_ended()) {
-    for_each_core_here([&](dispatcher_core& core) { ran += core.timers().run_due(); });
-  }
   thread_control* control = known_control();
-  if (control == nullptr && !delivery_ended() &&
-      earliest_timer_here() != steady_clock::time_point::max()) {
-    control = this_control().get();
+  if (earliest_timer_here() != steady_clock::time_point::max()) {
+    for_each_core_here([&](dispatcher_core& core) { ran += core.timers().run_due(); });
+    if (control == nullptr && earliest_timer_here() != steady_clock::time_point::max()) {
+      control = this_control().get();
+    }
   }
   if (control != nullptr) {
     control->arm_for_the_next();

@@ -13,7 +13,7 @@ namespace sigpp::inline v1::detail {
 bool is_deferred() noexcept;
 
 /// How many shields this thread is under.
-extern constinit thread_local unsigned shields;
+extern constinit thread_local unsigned shields [[gnu::tls_model("initial-exec")]];
 
 /// Runs what is pending for this thread, which has safe points and is not deferred: signals,
 /// timers, what other threads have asked for, timeouts. Returns how many functions were called, or

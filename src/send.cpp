@@ -10,6 +10,7 @@
 
 #include "errors.hpp"
 #include "platform/platform.hpp"
+#include "taken.hpp"
 
 namespace sigpp::inline v1 {
 
@@ -39,7 +40,7 @@ void kill_thread(auto& thread, int signum) {
 }  // namespace
 
 void raise_signal(int signum, std::error_code& error) {
-  error = of(::raise(signum));
+  error = detail::raise_and_take(signum) ? std::error_code{} : of(::raise(signum));
   check();
 }
 

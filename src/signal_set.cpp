@@ -23,9 +23,12 @@ sigset_t signal_set::native() const noexcept {
 }
 
 signal_set signal_set::valid() noexcept {
-  sigset_t all;
-  sigfillset(&all);
-  return signal_set{all};
+  static const signal_set known = [] {
+    sigset_t all;
+    sigfillset(&all);
+    return signal_set{all};
+  }();
+  return known;
 }
 
 std::string to_string(const signal_set& set) {

@@ -1,8 +1,13 @@
 #include "taken.hpp"
 
+#include <chrono>
+#include <cstddef>
+
 #include <sigpp/check.hpp>
 
+#include "dispatcher_core.hpp"
 #include "in_handler/delivery.hpp"
+#include "mask.hpp"
 #include "platform/platform.hpp"
 #include "process.hpp"
 #include "registry.hpp"
@@ -21,7 +26,7 @@ void deliver(const siginfo_t& info) {
 void answer_doorbell(const siginfo_t& info) {
   const arrival kind = in_handler::os::kind_of_doorbell(info);
   const bool users = in_handler::shared.recorded[SIGPP_DOORBELL_SIGNAL].load();
-  if (kind == arrival::end_of_grace) return in_handler::end_of_grace();
+  if (in_handler::answer_timer(kind)) return;
   if (kind == arrival::ring || (kind == arrival::either && !users)) return;
   if (!users) return in_handler::os::send_again(info);
   deliver(info);
@@ -71,6 +76,22 @@ bool take_over(const siginfo_t& info) {
     in_handler::keep_no_more(info.si_signo);
     send_to_this_thread(info);
   }
+  return true;
+}
+
+bool raise_and_take(int signum) {
+  if (signum < 1 || signum >= static_cast<int>(in_handler::mailbox::signals)) return false;
+  if (!in_handler::shared.recorded[static_cast<std::size_t>(signum)].load()) return false;
+  if (signum == SIGPP_DOORBELL_SIGNAL || in_handler::is_sent_by_terminals(signum)) return false;
+  if (!platform::takes_signals() || dispatcher_core::any_is_crowded()) return false;
+  const all_blocked guard;
+  const sigset_t mask = guard.mask();
+  if (sigismember(&mask, signum) == 1 || !platform::raise_here(signum)) return false;
+  sigset_t closed;
+  sigfillset(&closed);
+  sigdelset(&closed, signum);
+  siginfo_t info{};
+  if (platform::take_signal(closed, std::chrono::nanoseconds::zero(), info)) take_over(info);
   return true;
 }
 

@@ -13,4 +13,8 @@ void hand_on(const siginfo_t& info);
 /// debuggers see signals on their way to a handler. false: the program ignores it.
 bool take_over(const siginfo_t& info);
 
+/// raise(3), and the handler's work without a handler: a third of the price. false: it is not to be
+/// done so, and nothing has happened.
+bool raise_and_take(int signum);
+
 }  // namespace sigpp::inline v1::detail

@@ -22,7 +22,7 @@ constinit std::shared_ptr<thread_control>* main_control = nullptr;
 
 namespace {
 
-constinit thread_local thread_control* known = nullptr;
+[[gnu::tls_model("initial-exec")]] constinit thread_local thread_control* known = nullptr;
 constinit thread_local bool this_thread_ends = false;
 
 struct control_end {

@@ -42,8 +42,7 @@ sigset_t caught_now(const sigset_t& mask, const signal_set& wanted) noexcept {
 bool is_ring(const siginfo_t& info) noexcept {
   if (info.si_signo != SIGPP_DOORBELL_SIGNAL) return false;
   const auto kind = in_handler::os::kind_of_doorbell(info);
-  if (kind == in_handler::os::arrival::end_of_grace) in_handler::end_of_grace();
-  return kind == in_handler::os::arrival::ring || kind == in_handler::os::arrival::end_of_grace;
+  return in_handler::answer_timer(kind) || kind == in_handler::os::arrival::ring;
 }
 
 // The wait of a thread that runs handlers. 0: something else to do, or time to look at the clock.

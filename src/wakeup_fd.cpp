@@ -1,6 +1,7 @@
 #include <sigpp/wakeup_fd.hpp>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <chrono>
@@ -45,6 +46,8 @@ int set_wakeup_fd(int fd, wakeup_fd_options options) {
   }
   auto& state = *detail::process();
   state.wakeup_tells_when_full.store(options.warn_on_full_buffer);
+  struct stat what {};
+  state.wakeup_is_socket.store(fd != -1 && fstat(fd, &what) == 0 && S_ISSOCK(what.st_mode));
   const int old = state.wakeup_fd.exchange(fd + 1) - 1;
   if (old != -1) detail::wait_for_handlers_in_progress();  // nobody writes to it any more
   for (auto& count : state.unwritten) count.store(0);      // they were for the old one

@@ -68,24 +68,29 @@ print(json.dumps({
 """
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("package", type=pathlib.Path)
-    parser.add_argument("rounds", type=int, nargs="?", default=9)
-    arguments = parser.parse_args()
-    environment = dict(os.environ, PYTHONPATH=str(arguments.package.resolve()))
+def measure(package, rounds):
+    """What, ns by Python's, ns by sigpp's."""
+    environment = dict(os.environ, PYTHONPATH=str(package.resolve()))
     commands = {"Python": ["-c", WORK], "sigpp": ["-m", "sigpp", "-c", WORK]}
     results = {"Python": {}, "sigpp": {}}
-    for _ in range(arguments.rounds):
+    for _ in range(rounds):
         for who, command in commands.items():
             done = subprocess.run(
                 [sys.executable, *command], env=environment, stdout=subprocess.PIPE, check=True
             )
             for name, value in json.loads(done.stdout).items():
                 results[who].setdefault(name, []).append(value)
-    print(f"{'ns':32} {'Python':>8} {'sigpp':>8} {'ratio':>6}")
     for name, stock in results["Python"].items():
-        before, after = statistics.median(stock), statistics.median(results["sigpp"][name])
+        yield name, statistics.median(stock), statistics.median(results["sigpp"][name])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("package", type=pathlib.Path)
+    parser.add_argument("rounds", type=int, nargs="?", default=9)
+    arguments = parser.parse_args()
+    print(f"{'ns':32} {'Python':>8} {'sigpp':>8} {'ratio':>6}")
+    for name, before, after in measure(arguments.package, arguments.rounds):
         print(f"{name:32} {before:8.0f} {after:8.0f} {after / before:6.2f}")
 
 

@@ -15,12 +15,17 @@ OURS = (
     "getsignal",
     "pause",
     "pthread_sigmask",
+    "raise_signal",
     "set_wakeup_fd",
+    "siginterrupt",
     "signal",
     "sigtimedwait",
     "sigwait",
     "sigwaitinfo",
 )
+
+
+WHOLE = ("getsignal", "signal")  # those that need no layer of Python over them
 
 
 def make():
@@ -37,7 +42,8 @@ ours = make()
 def activate():
     """From here on it is sigpp that hears the signals. Only the main thread can say so."""
     try:
-        _core.activate(stock)
+        if not _core.activate(stock, stdlib.SIG_DFL, stdlib.SIG_IGN):  # it is: this is a reload
+            return
     except ValueError:  # as signal.signal() says it; `threading` is not to be imported for this
         return
     atexit.register(_core.deactivate)
@@ -55,6 +61,9 @@ def install():
     for name in OURS:
         if getattr(stdlib, name) is getattr(stock, name):
             setattr(stdlib, name, getattr(ours, name))
+    for name in WHOLE:
+        if getattr(getattr(stdlib, name), "__module__", None) == "signal":
+            setattr(stdlib, name, getattr(ours, name))
     stdlib._signal = ours  # what the module's own functions call
 
 
@@ -69,6 +78,8 @@ def become(namespace):
         exec(spec.loader.get_code("signal"), namespace)  # pylint: disable=exec-used
     finally:
         sys.modules["_signal"] = before
+    for name in WHOLE:
+        namespace[name] = getattr(ours, name)
     # The same SIGINT in both modules.
     for name, value in vars(stdlib).items():
         if isinstance(value, (enum.Enum, enum.EnumMeta)):

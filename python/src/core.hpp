@@ -13,10 +13,15 @@ namespace sigpp_python {
 sigpp::signal_set to_set(PyObject* iterable);
 /// Seconds, rounded up to nanoseconds. Throws python_error.
 std::chrono::nanoseconds to_duration(PyObject* seconds, const char* negative);
+/// As a C int. Throws python_error.
+int to_int(PyObject* number);
 /// The set as ints.
 ref to_python(const sigpp::signal_set& signals);
 /// sigpp.signal_info.
 ref to_python(const sigpp::signal_info& info);
+
+/// CPython's struct_siginfo, for what sigwaitinfo() returns.
+void set_siginfo_type(ref type);
 
 /// RuntimeError unless the main thread has activated this. Throws python_error.
 void require_active();
@@ -25,8 +30,11 @@ bool on_main_thread() noexcept;
 bool has_ended() noexcept;
 
 /// The functions, types and exceptions of each file. Throw python_error.
+void add_conversions(PyObject* module);
 void add_signals(PyObject* module);
-void add_objects(PyObject* module);
+void add_waiting(PyObject* module);
+void add_arrivals(PyObject* module);
+void add_times(PyObject* module);
 
 /// `module.name = what`.
 void add(PyObject* module, const char* name, const ref& what);

@@ -23,8 +23,11 @@ int execute(PyObject* module) {
     return -1;
   }
   try {
+    add_conversions(module);
     add_signals(module);
-    add_objects(module);
+    add_waiting(module);
+    add_arrivals(module);
+    add_times(module);
   } catch (...) {
     set_error();
     return -1;

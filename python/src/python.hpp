@@ -46,16 +46,37 @@ inline ref checked(PyObject* owned) {
   return ref(owned);
 }
 
+/// For a while this thread is known to have the GIL, or not to have it.
+class gil_mark {
+ public:
+  explicit gil_mark(bool has) noexcept : before_(std::exchange(has_, has)) {}
+  ~gil_mark() { has_ = before_; }
+  gil_mark(const gil_mark&) = delete;
+  gil_mark& operator=(const gil_mark&) = delete;
+  static bool has() noexcept { return has_; }
+
+ private:
+  // Initial-exec: one load.
+  [[gnu::tls_model("initial-exec")]] static inline constinit thread_local bool has_ = false;
+  bool before_;
+};
+
 /// With the GIL, whether this thread has it already or not.
 class with_gil {
  public:
-  with_gil() noexcept : state_(PyGILState_Ensure()) {}
-  ~with_gil() { PyGILState_Release(state_); }
+  with_gil() noexcept : taken_(!gil_mark::has()) {
+    if (taken_) state_ = PyGILState_Ensure();
+  }
+  ~with_gil() {
+    if (taken_) PyGILState_Release(state_);
+  }
   with_gil(const with_gil&) = delete;
   with_gil& operator=(const with_gil&) = delete;
 
  private:
-  PyGILState_STATE state_;
+  bool taken_;
+  PyGILState_STATE state_{};
+  gil_mark mark_{true};
 };
 
 /// Without it, so that others run.
@@ -68,6 +89,7 @@ class without_gil {
   without_gil& operator=(const without_gil&) = delete;
 
  private:
+  gil_mark mark_{false};
   PyThreadState* state_;
 };
 
@@ -98,6 +120,7 @@ inline void set_error() {
 /// Where Python calls C++: what `f` throws becomes Python's exception.
 template <class F>
 PyObject* guarded(F f) {
+  const gil_mark mark(true);
   try {
     return f();
   } catch (...) {

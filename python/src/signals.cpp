@@ -9,7 +9,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cmath>
 #include <cstddef>
 #include <cstring>
 
@@ -21,72 +20,26 @@ namespace {
 
 constexpr int carrier = SIGPP_DOORBELL_SIGNAL;
 
+enum class answer : unsigned char { unknown, no, yes };
+
 struct slot {
   PyObject* handler = nullptr;
-  bool wants_info = false;
+  answer wants_info = answer::unknown;
 };
 
 // Of the one interpreter that may use them; with the GIL. Never freed.
 std::array<slot, static_cast<std::size_t>(sigpp::signal_set::capacity) + 1> slots;
+PyObject* handlers[2] = {};        // signal.Handlers: SIG_DFL, SIG_IGN
 PyObject* stock = nullptr;         // CPython's own `_signal`
 PyObject* stock_signal = nullptr;  // and its functions
 PyObject* stock_getsignal = nullptr;
 PyObject* dispatch_function = nullptr;
-PyObject* siginfo_type = nullptr;
-PyTypeObject* info_type = nullptr;
 unsigned long main_thread = 0;
 bool ended = false;
 void (*cpythons_handler)(int) = nullptr;
 
 slot& slot_of(int signum) { return slots[static_cast<std::size_t>(signum)]; }
-bool in_range(int signum) noexcept {
-  return signum >= 1 && static_cast<std::size_t>(signum) < slots.size();
-}
-
-void call_handler(int signum, const sigpp::signal_info& info) {
-  const ref handler = ref::to(slot_of(signum).handler);
-  if (!handler || PyCallable_Check(handler.get()) == 0) return;  // it has just been taken away
-  PyObject* const frame = reinterpret_cast<PyObject*>(PyEval_GetFrame());
-  const ref number = checked(PyLong_FromLong(signum));
-  const ref told = slot_of(signum).wants_info ? to_python(info) : ref();
-  checked(PyObject_CallFunctionObjArgs(handler.get(), number.get(),
-                                       frame != nullptr ? frame : Py_None, told.get(), nullptr));
-}
-
-// The one handler that sigpp knows.
-void on_arrival(int signum, const sigpp::signal_info& info) {
-  const with_gil gil;
-  call_handler(signum, info);
-}
-
-void tell_cpython() { cpythons_handler(carrier); }
-
-PyObject* dispatch(PyObject*, PyObject* arguments) {
-  return guarded([&]() -> PyObject* {
-    int signum = 0;
-    PyObject* frame = nullptr;
-    if (!PyArg_ParseTuple(arguments, "iO:dispatch", &signum, &frame)) return nullptr;
-    if (signum == carrier) {
-      sigpp::check();
-    } else if (in_range(signum)) {
-      call_handler(signum, sigpp::signal_info(signum));
-    }
-    return none();
-  });
-}
-
-PyObject* check(PyObject*, PyObject*) {
-  return guarded([] {
-    sigpp::check();
-    return none();
-  });
-}
-
-// In a forked child, whose only thread is the main one.
-PyObject* after_fork(PyObject*, PyObject*) {
-  main_thread = PyThread_get_thread_ident();
-  return check(nullptr, nullptr);
-}
+bool in_range(long signum) noexcept { return signum >= 1 && signum < NSIG; }
 
 // Three positional parameters, none of which has a default: f(signum, frame, info). So every
 // function that was written for Python's module gets what it expects.
@@ -109,6 +62,58 @@ bool wants_info(PyObject* handler) {
   return parameters == 3;
 }
 
+void call_handler(int signum, const sigpp::signal_info& info) {
+  slot& here = slot_of(signum);
+  const ref handler = ref::to(here.handler);
+  if (!handler || PyCallable_Check(handler.get()) == 0) return;  // it has just been taken away
+  if (here.wants_info == answer::unknown) {
+    const bool wants = wants_info(handler.get());
+    if (here.handler != handler.get()) return call_handler(signum, info);  // asking has run code
+    here.wants_info = wants ? answer::yes : answer::no;
+  }
+  PyObject* const frame = reinterpret_cast<PyObject*>(PyEval_GetFrame());
+  const ref number = checked(PyLong_FromLong(signum));
+  const ref told = here.wants_info == answer::yes ? to_python(info) : ref();
+  checked(PyObject_CallFunctionObjArgs(handler.get(), number.get(),
+                                       frame != nullptr ? frame : Py_None, told.get(), nullptr));
+}
+
+// The one handler that sigpp knows.
+void on_arrival(int signum, const sigpp::signal_info& info) {
+  const with_gil gil;
+  call_handler(signum, info);
+}
+
+void tell_cpython() { cpythons_handler(carrier); }
+
+PyObject* dispatch(PyObject*, PyObject* arguments) {
+  return guarded([&]() -> PyObject* {
+    PyObject* const number = PyTuple_GetItem(arguments, 0);  // the other one is the frame
+    const long signum = number != nullptr ? PyLong_AsLong(number) : -1;
+    if (signum == carrier) {
+      sigpp::check();
+    } else if (in_range(signum)) {
+      call_handler(static_cast<int>(signum), sigpp::signal_info(static_cast<int>(signum)));
+    } else if (PyErr_Occurred() != nullptr) {
+      return nullptr;
+    }
+    return none();
+  });
+}
+
+PyObject* check(PyObject*, PyObject*) {
+  return guarded([] {
+    sigpp::check();
+    return none();
+  });
+}
+
+// In a forked child, whose only thread is the main one.
+PyObject* after_fork(PyObject*, PyObject*) {
+  main_thread = PyThread_get_thread_ident();
+  return check(nullptr, nullptr);
+}
+
 // CPython's table changes, the system's action does not.
 ref set_in_cpython(int signum, PyObject* handler) {
   struct sigaction action;
@@ -118,20 +123,27 @@ ref set_in_cpython(int signum, PyObject* handler) {
   return previous;
 }
 
-ref get(int signum) {
-  ref now = checked(PyObject_CallFunction(stock_getsignal, "i", signum));
+ref in_cpython(int signum) {
+  const ref number = checked(PyLong_FromLong(signum));
+  return checked(PyObject_CallFunctionObjArgs(stock_getsignal, number.get(), nullptr));
+}
+
+// What stands for it for everybody else.
+ref shown(int signum, ref now) {
   if (now.get() != dispatch_function) return now;
   PyObject* const ours = slot_of(signum).handler;
   if (ours == nullptr) return checked(PyObject_GetAttrString(stock, "SIG_DFL"));  // the carrier
   return ref::to(ours);
 }
 
+ref get(int signum) { return shown(signum, in_cpython(signum)); }
+
 void set_slot(int signum, PyObject* handler) {
   slot& here = slot_of(signum);
   const ref old(here.handler);
   Py_XINCREF(handler);
   here.handler = handler;
-  here.wants_info = handler != nullptr && wants_info(handler);
+  here.wants_info = answer::unknown;
 }
 
 bool same(PyObject* a, const char* name) {
@@ -149,12 +161,16 @@ ref set(int signum, PyObject* handler) {
     return checked(PyObject_CallFunction(stock_signal, "iO", signum, handler));
   }
   if (PyErr_CheckSignals() != 0) throw python_error{};
-  ref previous = get(signum);
+  ref now = in_cpython(signum);
+  const bool is_ours = now.get() == dispatch_function;
+  ref previous = shown(signum, std::move(now));
   if (!callable) {
     const bool ignores = same(handler, "SIG_IGN");
-    if (signum != carrier) set_in_cpython(signum, handler);
+    // CPython's own int: it does not know a member of an enum.
+    const ref its = checked(PyObject_GetAttrString(stock, ignores ? "SIG_IGN" : "SIG_DFL"));
+    if (signum != carrier) set_in_cpython(signum, its.get());
     sigpp::signal(signum, ignores ? SIG_IGN : SIG_DFL);
-    set_slot(signum, signum == carrier ? handler : nullptr);
+    set_slot(signum, signum == carrier ? its.get() : nullptr);
     return previous;
   }
   if (handler == dispatch_function) {  // what other code has got from CPython's own signal()
@@ -164,8 +180,9 @@ ref set(int signum, PyObject* handler) {
   const ref before = ref::to(slot_of(signum).handler);
   set_slot(signum, handler);  // first: from here on it may be called
   try {
-    if (signum != carrier) set_in_cpython(signum, dispatch_function);
-    sigpp::signal(signum, on_arrival);
+    if (!is_ours) set_in_cpython(signum, dispatch_function);
+    static const auto* const ours = new sigpp::handler(on_arrival);  // never destroyed
+    sigpp::signal(signum, *ours);
   } catch (...) {
     PyObject *type = nullptr, *value = nullptr, *trace = nullptr;
     PyErr_Fetch(&type, &value, &trace);
@@ -176,20 +193,74 @@ ref set(int signum, PyObject* handler) {
   return previous;
 }
 
-PyObject* signal_(PyObject*, PyObject* arguments) {
+// The module's functions tell SIG_DFL and SIG_IGN as members of signal.Handlers. Its own layer of
+// Python tries that with every function, by an exception: half of the time that signal() takes.
+PyObject* as_enum(ref handler) {
+  if (PyLong_Check(handler.get()) == 0) return handler.release();
+  const long number = PyLong_AsLong(handler.get());
+  if (number != 0 && number != 1) return handler.release();
+  return ref::to(handlers[number]).release();
+}
+
+char signalnum_name[] = "signalnum";
+char handler_name[] = "handler";
+
+PyObject* signal_(PyObject*, PyObject* arguments, PyObject* keywords) {
   return guarded([&]() -> PyObject* {
     int signum = 0;
     PyObject* handler = nullptr;
-    if (!PyArg_ParseTuple(arguments, "iO:signal", &signum, &handler)) return nullptr;
-    return set(signum, handler).release();
+    static char* names[] = {signalnum_name, handler_name, nullptr};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "iO:signal", names, &signum, &handler)) {
+      return nullptr;
+    }
+    return as_enum(set(signum, handler));
   });
 }
 
-PyObject* getsignal(PyObject*, PyObject* arguments) {
+PyObject* getsignal(PyObject*, PyObject* arguments, PyObject* keywords) {
   return guarded([&]() -> PyObject* {
     int signum = 0;
-    if (!PyArg_ParseTuple(arguments, "i:getsignal", &signum)) return nullptr;
-    return get(signum).release();
+    static char* names[] = {signalnum_name, nullptr};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "i:getsignal", names, &signum)) {
+      return nullptr;
+    }
+    return as_enum(get(signum));
+  });
+}
+
+// What CPython's own function does after it: PyErr_CheckSignals(), which is our safe point, too.
+PyObject* raise_signal(PyObject*, PyObject* number) {
+  return guarded([&]() -> PyObject* {
+    const int signum = to_int(number);
+    std::error_code error;
+    {
+      const sigpp::shield later;
+      sigpp::raise_signal(signum, error);
+    }
+    if (error) {
+      errno = error.value();
+      return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return PyErr_CheckSignals() == 0 ? none() : nullptr;
+  });
+}
+
+PyObject* siginterrupt(PyObject*, PyObject* arguments) {
+  return guarded([&]() -> PyObject* {
+    int signum = 0;
+    int flag = 0;
+    if (!PyArg_ParseTuple(arguments, "ii:siginterrupt", &signum, &flag)) return nullptr;
+    if (!in_range(signum)) {
+      PyErr_SetString(PyExc_ValueError, "signal number out of range");
+      return nullptr;
+    }
+    std::error_code error;
+    sigpp::siginterrupt(signum, flag != 0, error);
+    if (error) {
+      errno = error.value();
+      return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return none();
   });
 }
 
@@ -251,89 +322,18 @@ PyObject* set_wakeup_fd(PyObject*, PyObject* arguments, PyObject* keywords) {
   });
 }
 
-// --- waiting, masks -----------------------------------------------------------------------------
-
-PyObject* pause(PyObject*, PyObject*) {
-  return guarded([] {
-    {
-      const without_gil others;
-      sigpp::pause();
-    }
-    return none();
-  });
-}
-
-PyObject* pthread_sigmask(PyObject*, PyObject* arguments) {
-  return guarded([&]() -> PyObject* {
-    int how = 0;
-    PyObject* signals = nullptr;
-    if (!PyArg_ParseTuple(arguments, "iO:pthread_sigmask", &how, &signals)) return nullptr;
-    std::error_code error;
-    const sigpp::signal_set old = sigpp::pthread_sigmask(how, to_set(signals), error);
-    if (error) {
-      errno = error.value();
-      return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    return to_python(old).release();
-  });
-}
-
-ref to_siginfo(const siginfo_t& info) {
-  return checked(PyObject_CallFunction(
-      siginfo_type, "((iiiiiil))", info.si_signo, info.si_code, info.si_errno,
-      static_cast<int>(info.si_pid), static_cast<int>(info.si_uid), info.si_status, info.si_band));
-}
-
-PyObject* sigwait(PyObject*, PyObject* signals) {
-  return guarded([&]() -> PyObject* {
-    const sigpp::signal_set set = to_set(signals);
-    int taken = 0;
-    {
-      const without_gil others;
-      taken = sigpp::sigwait(set);
-    }
-    return PyLong_FromLong(taken);
-  });
-}
-
-PyObject* sigwaitinfo(PyObject*, PyObject* signals) {
-  return guarded([&]() -> PyObject* {
-    const sigpp::signal_set set = to_set(signals);
-    siginfo_t info{};
-    {
-      const without_gil others;
-      info = sigpp::sigwaitinfo(set).native_handle();
-    }
-    return to_siginfo(info).release();
-  });
-}
-
-PyObject* sigtimedwait(PyObject*, PyObject* arguments) {
-  return guarded([&]() -> PyObject* {
-    PyObject* signals = nullptr;
-    PyObject* timeout = nullptr;
-    if (!PyArg_ParseTuple(arguments, "OO:sigtimedwait", &signals, &timeout)) return nullptr;
-    const sigpp::signal_set set = to_set(signals);
-    const auto length = to_duration(timeout, "timeout must be non-negative");
-    std::optional<sigpp::signal_info> taken;
-    {
-      const without_gil others;
-      taken = sigpp::sigtimedwait(set, length);
-    }
-    return taken ? to_siginfo(taken->native_handle()).release() : none();
-  });
-}
-
 // --- beginning and end --------------------------------------------------------------------------
 
-// activate(_signal): on the main thread of the main interpreter.
-PyObject* activate(PyObject* module, PyObject* its) {
+// activate(_signal, signal.SIG_DFL, signal.SIG_IGN): on the main thread of the main interpreter.
+PyObject* activate(PyObject* module, PyObject* arguments) {
   return guarded([&]() -> PyObject* {
-    if (stock != nullptr) return none();
+    PyObject *its = nullptr, *dfl = nullptr, *ign = nullptr;
+    if (!PyArg_ParseTuple(arguments, "OOO:activate", &its, &dfl, &ign)) return nullptr;
+    if (stock != nullptr) return PyBool_FromLong(0);
     const ref signal_function = checked(PyObject_GetAttrString(its, "signal"));
     const ref getsignal_function = checked(PyObject_GetAttrString(its, "getsignal"));
     dispatch_function = checked(PyObject_GetAttrString(module, "dispatch")).release();
-    siginfo_type = checked(PyObject_GetAttrString(its, "struct_siginfo")).release();
+    set_siginfo_type(checked(PyObject_GetAttrString(its, "struct_siginfo")));
 
     // CPython's C-level handler, which it never tells: what it installs.
     struct sigaction before;
@@ -352,6 +352,8 @@ PyObject* activate(PyObject* module, PyObject* its) {
     stock_signal = ref::to(signal_function.get()).release();
     stock_getsignal = ref::to(getsignal_function.get()).release();
     stock = ref::to(its).release();
+    handlers[0] = ref::to(dfl).release();
+    handlers[1] = ref::to(ign).release();
     sigpp::attach_runtime(tell_cpython);
 
     for (int n : sigpp::valid_signals()) {  // handlers that were there before
@@ -362,7 +364,7 @@ PyObject* activate(PyObject* module, PyObject* its) {
       }
     }
     sigpp::check();
-    return none();
+    return PyBool_FromLong(1);
   });
 }
 
@@ -396,57 +398,32 @@ PyObject* require_active_(PyObject*, PyObject*) {
   });
 }
 
-PyStructSequence_Field info_fields[] = {
-    {"signum", "the number of the signal"},
-    {"code", "why it was sent: si_code"},
-    {"pid", "the process that sent it, or the child that a SIGCHLD is about; or None"},
-    {"uid", "the real user id of that process, or None"},
-    {"value", "what sigqueue() attached, or None"},
-    {"status", "SIGCHLD: the exit status, or the signal that changed the child's state; or None"},
-    {"address", "of a fault, or None"},
-    {"time", "when it came, as time.monotonic() tells it"},
-    {"thread", "the native id of the thread that the kernel interrupted, or None"},
-    {"merged", "how many further arrivals this one stands for"},
-    {nullptr, nullptr},
-};
-PyStructSequence_Desc info_description = {"sigpp.signal_info",
-                                          "One arrival of a signal. What it does not have is None.",
-                                          info_fields, 10};
-
 PyMethodDef methods[] = {
-    {"signal", signal_, METH_VARARGS,
-     "signal($module, signalnum, handler, /)\n--\n\n"
+    {"signal", with_keywords(signal_), METH_VARARGS | METH_KEYWORDS,
+     "signal($module, signalnum, handler)\n--\n\n"
      "Set the action for the given signal.\n\n"
      "The action can be SIG_DFL, SIG_IGN, or a callable f(signum, frame) or f(signum, frame, "
      "info).\n"
      "The previous action is returned. See getsignal() for possible return values."},
-    {"getsignal", getsignal, METH_VARARGS,
-     "getsignal($module, signalnum, /)\n--\n\n"
+    {"getsignal", with_keywords(getsignal), METH_VARARGS | METH_KEYWORDS,
+     "getsignal($module, signalnum)\n--\n\n"
      "Return the current action for the given signal.\n\n"
      "SIG_IGN, SIG_DFL, None (installed by other code), or the callable."},
+    {"raise_signal", raise_signal, METH_O,
+     "raise_signal($module, signalnum, /)\n--\n\nSend a signal to the executing thread."},
+    {"siginterrupt", siginterrupt, METH_VARARGS,
+     "siginterrupt($module, signalnum, flag, /)\n--\n\n"
+     "Change system call restart behaviour: if flag is False, system calls will be restarted when\n"
+     "interrupted by the signal, else they will be interrupted."},
     {"set_wakeup_fd", with_keywords(set_wakeup_fd), METH_VARARGS | METH_KEYWORDS,
      "set_wakeup_fd($module, fd, /, *, warn_on_full_buffer=True)\n--\n\n"
      "Sets the fd to be written to (with the signal number) when a signal comes in.\n\n"
      "What has no room there is written later. The previous fd or -1 is returned."},
-    {"pause", pause, METH_NOARGS,
-     "pause($module, /)\n--\n\nWait until a signal arrives and its handler has run."},
-    {"pthread_sigmask", pthread_sigmask, METH_VARARGS,
-     "pthread_sigmask($module, how, mask, /)\n--\n\n"
-     "Fetch and/or change the signal mask of the calling thread."},
-    {"sigwait", sigwait, METH_O,
-     "sigwait($module, sigset, /)\n--\n\n"
-     "Wait for a signal in the given set, and return its number. Not deaf to other signals."},
-    {"sigwaitinfo", sigwaitinfo, METH_O,
-     "sigwaitinfo($module, sigset, /)\n--\n\n"
-     "Wait for a signal in the given set, and return its siginfo."},
-    {"sigtimedwait", sigtimedwait, METH_VARARGS,
-     "sigtimedwait($module, sigset, timeout, /)\n--\n\n"
-     "Like sigwaitinfo(), but at most for timeout seconds: None when they have passed."},
     {"dispatch", dispatch, METH_VARARGS, "What CPython calls in place of a handler."},
     {"check", check, METH_NOARGS, "check($module, /)\n--\n\nRun the handlers of what has come."},
     {"after_fork", after_fork, METH_NOARGS, nullptr},
     {"require_active", require_active_, METH_NOARGS, nullptr},
-    {"activate", activate, METH_O, nullptr},
+    {"activate", activate, METH_VARARGS, nullptr},
     {"deactivate", deactivate, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
@@ -464,91 +441,12 @@ void require_active() {
   throw python_error{};
 }
 
-sigpp::signal_set to_set(PyObject* iterable) {
-  sigpp::signal_set result;
-  const ref iterator = checked(PyObject_GetIter(iterable));
-  while (const ref item = ref(PyIter_Next(iterator.get()))) {
-    int overflow = 0;
-    const long signum = PyLong_AsLongAndOverflow(item.get(), &overflow);
-    if (signum <= 0 || signum >= static_cast<long>(NSIG)) {
-      if (overflow != 0 || signum != -1 || PyErr_Occurred() == nullptr) {
-        PyErr_Format(PyExc_ValueError, "signal number %ld out of range [1; %i]", signum, NSIG - 1);
-      }
-      throw python_error{};
-    }
-    const int n = static_cast<int>(signum);
-    if (sigpp::valid_signals().contains(n)) {
-      result.insert(n);
-    } else if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1,
-                                "invalid signal number %ld, please use valid_signals()",
-                                signum) != 0) {
-      throw python_error{};
-    }
-  }
-  if (PyErr_Occurred() != nullptr) throw python_error{};
-  return result;
-}
-
-std::chrono::nanoseconds to_duration(PyObject* seconds, const char* negative) {
-  const double value = PyFloat_AsDouble(seconds);
-  if (value == -1.0 && PyErr_Occurred() != nullptr) throw python_error{};
-  if (std::isnan(value)) {
-    PyErr_SetString(PyExc_ValueError, "Invalid value NaN (not a number)");
-    throw python_error{};
-  }
-  if (value < 0) {
-    PyErr_SetString(PyExc_ValueError, negative);
-    throw python_error{};
-  }
-  if (value >= 9.2e9) {
-    PyErr_SetString(PyExc_OverflowError, "timestamp too large to convert to C _PyTime_t");
-    throw python_error{};
-  }
-  return std::chrono::ceil<std::chrono::nanoseconds>(std::chrono::duration<double>(value));
-}
-
-ref to_python(const sigpp::signal_set& signals) {
-  ref result = checked(PySet_New(nullptr));
-  for (int n : signals) {
-    const ref number = checked(PyLong_FromLong(n));
-    if (PySet_Add(result.get(), number.get()) != 0) throw python_error{};
-  }
-  return result;
-}
-
-ref to_python(const sigpp::signal_info& info) {
-  ref result = checked(PyStructSequence_New(info_type));
-  Py_ssize_t field = 0;
-  const auto put = [&](PyObject* value) {
-    PyStructSequence_SetItem(result.get(), field++, checked(value).release());
-  };
-  const auto put_optional = [&](const auto& value) {
-    put(value ? PyLong_FromLongLong(static_cast<long long>(*value)) : none());
-  };
-  put(PyLong_FromLong(info.number()));
-  put(PyLong_FromLong(info.code()));
-  put_optional(info.pid());
-  put_optional(info.uid());
-  const auto value = info.value();
-  put(value ? PyLong_FromLong(value->sival_int) : none());
-  put_optional(info.status());
-  const auto address = info.address();
-  put(address ? PyLong_FromVoidPtr(const_cast<void*>(*address)) : none());
-  put(PyFloat_FromDouble(std::chrono::duration<double>(info.time().time_since_epoch()).count()));
-  put_optional(info.thread());
-  put(PyLong_FromUnsignedLong(info.merged()));
-  return result;
-}
-
 void add(PyObject* module, const char* name, const ref& what) {
   if (PyObject_SetAttrString(module, name, what.get()) != 0) throw python_error{};
 }
 
 void add_signals(PyObject* module) {
   if (PyModule_AddFunctions(module, methods) != 0) throw python_error{};
-  info_type = PyStructSequence_NewType(&info_description);
-  add(module, "signal_info", ref::to(reinterpret_cast<PyObject*>(info_type)));
-  if (info_type == nullptr) throw python_error{};
 }
 
 }  // namespace sigpp_python

@@ -50,6 +50,10 @@ struct process_state {
   /// For os::start_grace(), or null.
   std::atomic<void*> grace_timer;
 
+  /// For os::start_nag(), or null; and whether it runs.
+  std::atomic<void*> nag_timer;
+  std::atomic<unsigned> nagging;
+
   /// A thread whose mask holds back queued signals on our account until the queues have drained;
   /// and one that it had taken when there was no room for it anywhere.
   struct held_thread {
@@ -73,6 +77,7 @@ struct process_state {
 
   /// set_wakeup_fd: the descriptor + 1 (0: none), and what a write to it ended with.
   std::atomic<int> wakeup_fd;
+  std::atomic<unsigned> wakeup_is_socket;
   std::atomic<unsigned> wakeup_tells_when_full;
   std::atomic<int> wakeup_error;
   /// Bytes that the descriptor had no room for, by their number; and whether there are any.
@@ -90,8 +95,9 @@ struct shared_state {
       recorded;  // our handler is installed for deferral
   /// Of a shutdown_source: nonzero if the signal asks to end.
   std::array<std::atomic<unsigned>, mailbox::signals> asks;
-  std::atomic<void (*)()> runtime;  // see <sigpp/runtime.hpp>, or null
-  std::atomic<std::int64_t> grace;  // ns; 0: none
+  std::array<std::atomic<unsigned>, mailbox::signals> restarts;  // siginterrupt(n, false)
+  std::atomic<void (*)()> runtime;                               // see <sigpp/runtime.hpp>, or null
+  std::atomic<std::int64_t> grace;                               // ns; 0: none
   std::atomic<std::int64_t>
       repeats;       // ns, in which a second one is the same request; < 0: for ever
   int first_queued;  // SIGRTMIN and SIGRTMAX are no constants
@@ -151,6 +157,13 @@ bool write_unwritten(process_state& process) noexcept;
 /// The grace of a shutdown_source is over: ends the process, unless it has gone meanwhile. In the
 /// handler zone.
 void end_of_grace() noexcept;
+
+/// This thread is an interpreter's, which has looked at its flag perhaps before tell_runtime() has
+/// set it, and blocks now: let it be told again.
+void nag_runtime() noexcept;
+
+/// A timer of sigpp's that is no thread's: true. In the signal handler, or as the handler would.
+bool answer_timer(os::arrival kind) noexcept;
 
 /// What the handler holds back on this thread. Outside handlers, with every signal blocked.
 sigset_t* held_on_this_thread() noexcept;

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -137,7 +138,12 @@ void pass_on(siginfo_t* info, void* context, bool fault) noexcept {
 // write: POSIX.1-2017 2.4.3. To a pipe or socket without a reader it raises SIGPIPE, at once and on
 // this thread; it is none of the program's making. Every signal is blocked here, so it can be taken
 // back.
-bool write_byte(int descriptor, unsigned char byte) noexcept {
+bool write_byte(const process_state& process, int descriptor, unsigned char byte) noexcept {
+  if (process.wakeup_is_socket.load(std::memory_order_relaxed) != 0) {
+    // send: POSIX.1-2017 2.4.3. It may be something else meanwhile.
+    if (send(descriptor, &byte, 1, MSG_NOSIGNAL) == 1) return true;
+    if (errno != ENOTSOCK) return false;
+  }
   sigset_t pending;
   sigpending(&pending);  // sigpending: POSIX.1-2017 2.4.3
   const bool ours = sigismember(&pending, SIGPIPE) == 0;
@@ -151,7 +157,7 @@ bool write_byte(int descriptor, unsigned char byte) noexcept {
 // After the record, so that who reads the byte finds it.
 void write_wakeup(process_state& process, int signum) noexcept {
   const int descriptor = process.wakeup_fd.load(std::memory_order_acquire) - 1;
-  if (descriptor < 0 || write_byte(descriptor, static_cast<unsigned char>(signum))) return;
+  if (descriptor < 0 || write_byte(process, descriptor, static_cast<unsigned char>(signum))) return;
   const bool full = errno == EAGAIN;
   if (full) {
     process.unwritten[static_cast<std::size_t>(signum)].fetch_add(1);
@@ -166,14 +172,12 @@ void write_wakeup(process_state& process, int signum) noexcept {
 // false: it is not for sigpp.
 bool on_doorbell(const siginfo_t& info, void* context) noexcept {
   release(context);  // whoever has rung; a signal of the user's may have swallowed our own ring
-  detail::attention.exchange(1);  // this may be the thread's timer
-  tell_runtime();
   const os::arrival kind = os::kind_of_doorbell(info);
-  if (kind == os::arrival::ring) return true;
-  if (kind == os::arrival::end_of_grace) {
-    end_of_grace();
-    return true;
-  }
+  if (kind != os::arrival::nag) detail::attention.exchange(1);  // this may be the thread's timer
+  const bool is_timer = answer_timer(kind);
+  tell_runtime();
+  nag_runtime();
+  if (is_timer || kind == os::arrival::ring) return true;
   if (shared.recorded[SIGPP_DOORBELL_SIGNAL].load(std::memory_order_relaxed)) {
     return deliver(info, context);
   }
@@ -253,6 +257,23 @@ void end_of_grace() noexcept {
   if (shared.asks[static_cast<std::size_t>(info.si_signo)].load() != 0) end_process(info);
 }
 
+bool answer_timer(os::arrival kind) noexcept {
+  if (kind == os::arrival::end_of_grace) end_of_grace();
+  if (kind == os::arrival::nag) shared.process.load(std::memory_order_acquire)->nagging.store(0);
+  return kind == os::arrival::end_of_grace || kind == os::arrival::nag;
+}
+
+void nag_runtime() noexcept {
+  constexpr std::int64_t patience = 10'000'000;
+  if (shared.runtime.load(std::memory_order_acquire) == nullptr) return;
+  if (detail::attention.load(std::memory_order_relaxed) == 0) return;
+  const station* const main = shared.main.load(std::memory_order_acquire);
+  if (main->attention.load(std::memory_order_relaxed) != &detail::attention) return;
+  process_state& process = *shared.process.load(std::memory_order_acquire);
+  void* const timer = process.nag_timer.load(std::memory_order_acquire);
+  if (timer != nullptr && process.nagging.exchange(1) == 0) os::start_nag(timer, patience);
+}
+
 void tell_runtime() noexcept {
   void (*const tell)() = shared.runtime.load(std::memory_order_acquire);
   if (tell == nullptr || detail::attention.load(std::memory_order_relaxed) == 0) return;
@@ -265,7 +286,8 @@ bool write_unwritten(process_state& process) noexcept {
   const int descriptor = process.wakeup_fd.load(std::memory_order_acquire) - 1;
   for (std::size_t n = 1; n < process.unwritten.size(); ++n) {
     while (process.unwritten[n].load() != 0) {
-      const bool done = descriptor < 0 || write_byte(descriptor, static_cast<unsigned char>(n));
+      const bool done =
+          descriptor < 0 || write_byte(process, descriptor, static_cast<unsigned char>(n));
       if (!done && errno == EAGAIN) return false;
       process.unwritten[n].fetch_sub(1);
     }
@@ -402,6 +424,7 @@ bool deliver(const siginfo_t& info, void* context) noexcept {
     if (to != nullptr) wake(*to);
   }
   if (stored) write_wakeup(process, info.si_signo);
+  if (shared.restarts[n].load(std::memory_order_relaxed) == 0) nag_runtime();
   if (back && !kept) {
     // To the kernel, whose queue may be full of others meanwhile.
     while (!os::send_again_to_this_thread(info) && !keep_for_later(process, info)) {

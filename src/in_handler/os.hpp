@@ -25,7 +25,7 @@ void ring(thread_id thread) noexcept;
 siginfo_t ring_info() noexcept;
 
 /// Whose is this arrival of the doorbell signal? `either`: the kernel had no room to say.
-enum class arrival : unsigned char { ring, users, either, end_of_grace };
+enum class arrival : unsigned char { ring, users, either, end_of_grace, nag };
 arrival kind_of_doorbell(const siginfo_t& info) noexcept;
 
 /// Did the interrupted instruction raise it, so that going on would only raise it again?
@@ -49,6 +49,10 @@ extern const char timer_mark;
 /// Marks the timer that ends a grace, and starts it. `timer`: platform::make_grace_timer()'s.
 extern const char grace_mark;
 void start_grace(void* timer, std::int64_t nanoseconds) noexcept;
+
+/// Marks the timer that nags the main thread, and starts it. `timer`: platform::make_nag_timer()'s.
+extern const char nag_mark;
+void start_nag(void* timer, std::int64_t nanoseconds) noexcept;
 
 /// The mask that the interrupted thread gets back when the handler returns.
 sigset_t& interrupted_mask(void* context) noexcept;

@@ -59,6 +59,9 @@ bool wait_for_handler(const sigset_t& mask, std::optional<std::chrono::nanosecon
 int wait_for_signal(const sigset_t& wanted, const sigset_t& caught, const sigset_t& mask,
                     std::optional<std::chrono::nanoseconds> timeout, siginfo_t& info);
 
+/// raise(3). false: it has failed.
+bool raise_here(int signum) noexcept;
+
 /// Can take_signal() be used?
 bool takes_signals() noexcept;
 /// With every signal blocked: waits for one that is not in `closed`, and takes it without a
@@ -70,6 +73,10 @@ bool take_signal(const sigset_t& closed, std::optional<std::chrono::nanoseconds>
 /// where there is none. A forked child makes its own.
 void* make_grace_timer() noexcept;
 void delete_grace_timer(void* timer) noexcept;
+
+/// A timer for in_handler::os::start_nag(), whose end the main thread hears; nullptr where there is
+/// none. A forked child makes its own.
+void* make_nag_timer() noexcept;
 
 /// Takes a pending signal of `wanted`, all of which are blocked: true. false: there is none, or the
 /// system cannot.

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -79,6 +80,60 @@ TEST(runtime, is_told_of_what_was_installed_before) {
   EXPECT_FALSE(look());
   sigpp::check();
   EXPECT_EQ(calls, 2);
+}
+
+// An interpreter that has looked before the signal came blocks after it: the wake-up is not lost.
+TEST(runtime, a_call_that_blocks_after_the_signal_ends) {
+  attach();
+  int calls = 0;
+  sigpp::signal(SIGUSR1, [&] { ++calls; });
+  settle();
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  for (int round = 1; round <= 5; ++round) {
+    ::raise(SIGUSR1);
+    char byte = 0;
+    EXPECT_EQ(read(ends[0], &byte, 1), -1);
+    EXPECT_EQ(errno, EINTR);
+    EXPECT_EQ(calls, round - 1);
+    EXPECT_TRUE(look());
+    EXPECT_EQ(calls, round);
+  }
+}
+
+TEST(runtime, so_it_does_in_a_forked_child) {
+  attach();
+  sigpp::signal(SIGUSR1, [] {});
+  settle();
+  const pid_t child = fork();
+  if (child == 0) {
+    settle();
+    ::raise(SIGUSR1);
+    ::pause();
+    _exit(look() ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+// A signal that shall restart the call does.
+TEST(runtime, a_call_that_is_to_be_restarted_goes_on) {
+  attach();
+  sigpp::signal(SIGUSR1, [] {});
+  sigpp::siginterrupt(SIGUSR1, false);
+  settle();
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  std::thread other([&] {
+    std::this_thread::sleep_for(50ms);  // five times as long as one that is nagged would take
+    ASSERT_EQ(write(ends[1], "x", 1), 1);
+  });
+  ::raise(SIGUSR1);
+  char byte = 0;
+  EXPECT_EQ(read(ends[0], &byte, 1), 1);
+  EXPECT_TRUE(look());
+  other.join();
 }
 
 // Its system call fails with EINTR, though another thread has taken the signal.

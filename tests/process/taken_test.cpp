@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -107,6 +108,42 @@ TEST(taken, what_is_for_other_code_acts_meanwhile_with_its_siginfo) {
     after.join();
     EXPECT_EQ(foreign_value, 41);
   }
+}
+
+TEST(taken, what_a_thread_raises_itself) {
+  SKIP_WITHOUT_SIGTIMEDWAIT();
+  for (const int signum : {SIGUSR1, SIGRTMIN + 3}) {
+    std::optional<sigpp::signal_info> got;
+    sigpp::signal(signum, [&](const sigpp::signal_info& info) { got = info; });
+    sigpp::raise_signal(signum);
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->pid(), ::getpid());
+    EXPECT_EQ(got->program_counter(), nullptr);
+    EXPECT_TRUE(sigpp::sigpending().empty());
+  }
+}
+
+TEST(taken, what_is_raised_for_other_code_has_acted_on_return) {
+  for (const int signum : {SIGUSR2, SIGRTMIN + 3}) {
+    sigpp::signal(signum, [] { FAIL(); });
+    install(signum);
+    foreign_calls = 0;
+    sigpp::raise_signal(signum);
+    EXPECT_EQ(foreign_calls, 1);
+  }
+}
+
+TEST(taken, what_is_raised_while_it_is_blocked_waits) {
+  int calls = 0;
+  sigpp::signal(SIGUSR1, [&] { ++calls; });
+  {
+    const sigpp::signal_mask blocked({SIGUSR1});
+    sigpp::raise_signal(SIGUSR1);
+    EXPECT_EQ(calls, 0);
+    EXPECT_TRUE(sigpp::sigpending().contains(SIGUSR1));
+  }
+  sigpp::check();
+  EXPECT_EQ(calls, 1);
 }
 
 // As if they had not come: POSIX pause() returns for none of them.

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import unittest
 
-PATIENCE = 60  # seconds for one test case
+PATIENCE = 150  # seconds for one test case: a storm to a busy process is slow on a busy machine
 
 
 def cases(suite):

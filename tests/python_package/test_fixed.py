@@ -134,6 +134,46 @@ finally:
 """
 
 
+# select() asks for the descriptor after the interpreter has looked for signals; the signal comes
+# there, and then select() blocks. The other thread ends that by itself after so long.
+WINDOW = """\
+import ctypes, functools, os, select, signal, sys, threading
+patience = float(sys.argv[1])
+raise_signal = ctypes.CDLL(None)["raise"]
+reader, writer = os.pipe()
+os.dup2(reader, 0)
+released = False
+
+class Handled(Exception):
+    pass
+
+handled = threading.Event()
+def handler(signum, frame):
+    handled.set()
+    raise Handled
+
+class Zero:
+    fileno = functools.partial(raise_signal, signal.SIGUSR1)  # which is 0
+
+def release():
+    global released
+    handled.wait(patience)
+    released = True
+    os.write(writer, b"x")
+
+signal.signal(signal.SIGUSR1, handler)
+thread = threading.Thread(target=release)
+thread.start()
+try:
+    select.select([Zero], [], [])
+    while True:
+        pass
+except Handled:
+    print("too late" if released else "at once")
+thread.join()
+"""
+
+
 class Fixed(unittest.TestCase):
     def both(self, program, stock, sigpp, *arguments):
         self.assertEqual(run(program, *arguments, sigpp=False), (stock, 0))
@@ -201,6 +241,10 @@ class Fixed(unittest.TestCase):
             with self.subTest(call):
                 self.assertEqual(run(ELSEWHERE, call, "0.5", sigpp=False), ("too late\n", 0))
                 self.assertEqual(run(ELSEWHERE, call, "20", sigpp=True), ("at once\n", 0))
+
+    def test_a_signal_just_before_a_call_blocks(self):
+        self.assertEqual(run(WINDOW, "0.5", sigpp=False), ("too late\n", 0))
+        self.assertEqual(run(WINDOW, "20", sigpp=True), ("at once\n", 0))
 
 
 if __name__ == "__main__":

@@ -67,8 +67,11 @@ void ring(thread_id thread) noexcept {
 
 const char timer_mark = 0;
 const char grace_mark = 0;
+const char nag_mark = 0;
 
-void start_grace(void* timer, std::int64_t nanoseconds) noexcept {
+namespace {
+
+void start(void* timer, std::int64_t nanoseconds) noexcept {
   itimerspec spec{};
   spec.it_value.tv_sec = static_cast<time_t>(nanoseconds / 1'000'000'000);
   spec.it_value.tv_nsec = static_cast<long>(nanoseconds % 1'000'000'000);
@@ -76,12 +79,18 @@ void start_grace(void* timer, std::int64_t nanoseconds) noexcept {
   timer_settime(*static_cast<timer_t*>(timer), 0, &spec, nullptr);
 }
 
+}  // namespace
+
+void start_grace(void* timer, std::int64_t nanoseconds) noexcept { start(timer, nanoseconds); }
+void start_nag(void* timer, std::int64_t nanoseconds) noexcept { start(timer, nanoseconds); }
+
 arrival kind_of_doorbell(const siginfo_t& info) noexcept {
   if (info.si_code == doorbell_code) return arrival::ring;
   if (info.si_code == SI_TIMER && info.si_value.sival_ptr == &timer_mark) return arrival::ring;
   if (info.si_code == SI_TIMER && info.si_value.sival_ptr == &grace_mark) {
     return arrival::end_of_grace;
   }
+  if (info.si_code == SI_TIMER && info.si_value.sival_ptr == &nag_mark) return arrival::nag;
   const bool plain = rings_are_plain.load() != 0 && info.si_code == SI_TKILL;
   return plain || lost_its_origin(info) ? arrival::either : arrival::users;
 }

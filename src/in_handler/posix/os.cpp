@@ -52,8 +52,10 @@ const void* program_counter(const void*) noexcept { return nullptr; }
 
 const char timer_mark = 0;
 const char grace_mark = 0;
+const char nag_mark = 0;
 
 void start_grace(void*, std::int64_t) noexcept {}  // there is no such timer: see shutdown.cpp
+void start_nag(void*, std::int64_t) noexcept {}    // nor this one
 
 void vouch_for_stack(const void*) noexcept {}
 

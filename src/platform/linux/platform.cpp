@@ -20,6 +20,8 @@
 #include <memory>
 #include <system_error>
 
+#include "in_handler/delivery.hpp"
+
 // Present when the program is built with ThreadSanitizer, whatever this library was built with.
 // NOLINTNEXTLINE(*-reserved-identifier,readability-identifier-naming): the sanitizer's name
 extern "C" [[gnu::weak]] void __tsan_init();
@@ -105,6 +107,11 @@ bool takes_signals() noexcept {
 #else
   return false;
 #endif
+}
+
+// The C library asks for the thread's id each time. A child of vfork has another process's.
+bool raise_here(int signum) noexcept {
+  return syscall(SYS_tgkill, getpid(), in_handler::this_thread(), signum) == 0;
 }
 
 bool take_signal(const sigset_t& closed, std::optional<std::chrono::nanoseconds> timeout,

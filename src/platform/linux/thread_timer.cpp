@@ -16,12 +16,14 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-std::optional<timer_t> make_timer(int notify, const char& mark) noexcept {
+pid_t this_thread() noexcept { return static_cast<pid_t>(syscall(SYS_gettid)); }
+
+std::optional<timer_t> make_timer(int notify, const char& mark, pid_t thread) noexcept {
   sigevent event{};
   event.sigev_notify = notify;
   event.sigev_signo = SIGPP_DOORBELL_SIGNAL;
   event.sigev_value.sival_ptr = const_cast<char*>(&mark);
-  event._sigev_un._tid = static_cast<pid_t>(syscall(SYS_gettid));
+  event._sigev_un._tid = thread;
   timer_t made{};
   if (timer_create(CLOCK_MONOTONIC, &event, &made) != 0) return std::nullopt;
   return made;
@@ -40,12 +42,24 @@ void kill_later(int signum) noexcept {
   timer_settime(made, 0, &spec, nullptr);
 }
 
-void* make_grace_timer() noexcept {
-  const auto made = make_timer(SIGEV_SIGNAL, in_handler::os::grace_mark);
+namespace {
+
+void* keep(std::optional<timer_t> made) noexcept {
   if (!made) return nullptr;
   auto* const kept = new (std::nothrow) timer_t(*made);
   if (kept == nullptr) timer_delete(*made);
   return kept;
+}
+
+}  // namespace
+
+void* make_grace_timer() noexcept {
+  return keep(make_timer(SIGEV_SIGNAL, in_handler::os::grace_mark, this_thread()));
+}
+
+// The main thread's id is the process's.
+void* make_nag_timer() noexcept {
+  return keep(make_timer(SIGEV_THREAD_ID, in_handler::os::nag_mark, getpid()));
 }
 
 void delete_grace_timer(void* timer) noexcept {
@@ -62,7 +76,7 @@ void thread_timer::end() noexcept {
 
 void thread_timer::arm(std::chrono::steady_clock::time_point deadline) {
   if (!made_) {
-    system_timer_ = make_timer(SIGEV_THREAD_ID, in_handler::os::timer_mark);
+    system_timer_ = make_timer(SIGEV_THREAD_ID, in_handler::os::timer_mark, this_thread());
     // None, by EAGAIN: RLIMIT_SIGPENDING
     made_ = true;
     process_ = getpid();

@@ -79,6 +79,8 @@ void kill_later(int signum) noexcept {
 
 void* make_grace_timer() noexcept { return nullptr; }
 void delete_grace_timer(void*) noexcept {}
+bool raise_here(int signum) noexcept { return ::raise(signum) == 0; }
+void* make_nag_timer() noexcept { return nullptr; }
 
 doorbell_descriptor make_doorbell_descriptor() {
   int ends[2];

@@ -1,0 +1,246 @@
+// What Python's module lacks, of signals: subscriptions, streams, sigqueue.
+#include <cerrno>
+#include <memory>
+#include <optional>
+
+#include "core.hpp"
+#include "object.hpp"
+
+namespace sigpp_python {
+
+namespace {
+
+// --- subscribe ----------------------------------------------------------------------------------
+
+struct subscription {
+  PyObject* f;
+  sigpp::subscription its;
+
+  // Who drops the object has not unsubscribed: the function goes on being called.
+  static void forget(subscription* state) noexcept {
+    if (!state->its) delete state;
+  }
+};
+
+PyObject* unsubscribe(PyObject* self, PyObject*) {
+  return guarded([&] {
+    auto& state = state_of<subscription>(self);
+    {
+      const without_gil others;  // a call in progress needs it
+      state.its.unsubscribe();
+    }
+    const ref last(std::exchange(state.f, nullptr));
+    return none();
+  });
+}
+
+PyObject* new_subscription(PyTypeObject* type, PyObject* arguments, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    PyObject* signals = nullptr;
+    PyObject* f = nullptr;
+    if (!PyArg_ParseTuple(arguments, "OO:subscription", &signals, &f)) return nullptr;
+    require_active();
+    const sigpp::signal_set set = to_set(signals);
+    auto state = std::make_unique<subscription>();
+    const auto call = [f](const sigpp::signal_info& info) {
+      const with_gil gil;
+      const ref kept = ref::to(f);
+      const ref told = to_python(info);
+      checked(PyObject_CallFunctionObjArgs(f, told.get(), nullptr));
+    };
+    state->its = sigpp::subscribe(set, call);
+    state->f = ref::to(f).release();
+    return allocate(type, std::move(state));
+  });
+}
+
+PyObject* exit_subscription(PyObject* self, PyObject*) { return unsubscribe(self, nullptr); }
+
+PyMethodDef subscription_methods[] = {
+    {"unsubscribe", unsubscribe, METH_NOARGS,
+     "unsubscribe($self, /)\n--\n\n"
+     "The function is not called any more. Waits for a call in progress on another thread."},
+    {"__enter__", itself, METH_NOARGS, nullptr},
+    {"__exit__", exit_subscription, METH_VARARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+char subscription_doc[] =
+    "subscription(signals, f)\n--\n\n"
+    "From now on f(info) is called on the main thread for each arrival of one of the signals.";
+PyType_Slot subscription_slots[] = {
+    {Py_tp_new, reinterpret_cast<void*>(new_subscription)},
+    {Py_tp_dealloc, reinterpret_cast<void*>(deallocate<subscription>)},
+    {Py_tp_methods, subscription_methods},
+    {Py_tp_doc, subscription_doc},
+    {0, nullptr},
+};
+PyType_Spec subscription_spec = {"sigpp._core.subscription", sizeof(object<subscription>), 0,
+                                 Py_TPFLAGS_DEFAULT, subscription_slots};
+
+// --- streams ------------------------------------------------------------------------------------
+
+struct stream {
+  std::optional<sigpp::signal_stream> its;
+
+  // At the end of the interpreter what has not been read is forgotten, as it is in C++.
+  static void forget(stream* state) noexcept {
+    if (!has_ended()) delete state;
+  }
+};
+
+sigpp::signal_stream& stream_of(PyObject* self) {
+  auto& state = state_of<stream>(self);
+  if (!state.its) {
+    PyErr_SetString(PyExc_ValueError, "the stream is closed");
+    throw python_error{};
+  }
+  return *state.its;
+}
+
+PyObject* new_stream(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
+  return guarded([&]() -> PyObject* {
+    PyObject* signals = nullptr;
+    Py_ssize_t capacity = 896;
+    int stall = 0;
+    static char names[3][9] = {"signals", "capacity", "stall"};
+    static char* all[] = {names[0], names[1], names[2], nullptr};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|$np:stream", all, &signals, &capacity,
+                                     &stall)) {
+      return nullptr;
+    }
+    require_active();
+    const sigpp::signal_set set = to_set(signals);
+    sigpp::stream_options options;
+    options.capacity = capacity < 0 ? 0 : static_cast<std::size_t>(capacity);
+    if (stall != 0) options.policy = sigpp::when_full::stall;
+    auto state = std::make_unique<stream>();
+    state->its.emplace(set, options);
+    return allocate(type, std::move(state));
+  });
+}
+
+PyObject* stream_try_next(PyObject* self, PyObject*) {
+  return guarded([&] {
+    const auto info = stream_of(self).try_next();
+    return info ? to_python(*info).release() : none();
+  });
+}
+
+PyObject* wait_in_stream(PyObject* self, PyObject* timeout) {
+  auto& its = stream_of(self);
+  std::optional<sigpp::signal_info> info;
+  const bool forever = timeout == nullptr || timeout == Py_None;
+  const auto length =
+      forever ? std::chrono::nanoseconds{} : to_duration(timeout, "timeout must be non-negative");
+  {
+    const without_gil others;
+    if (forever) {
+      info = its.next();
+    } else {
+      info = its.next_for(length);
+    }
+  }
+  return info ? to_python(*info).release() : none();
+}
+
+PyObject* stream_next(PyObject* self, PyObject* arguments) {
+  return guarded([&]() -> PyObject* {
+    PyObject* timeout = nullptr;
+    if (!PyArg_ParseTuple(arguments, "|O:next", &timeout)) return nullptr;
+    return wait_in_stream(self, timeout);
+  });
+}
+
+PyObject* iterate_stream(PyObject* self) {
+  return guarded([&] { return wait_in_stream(self, nullptr); });
+}
+
+PyObject* stream_fileno(PyObject* self, PyObject*) {
+  return guarded([&] { return PyLong_FromLong(stream_of(self).native_handle()); });
+}
+
+PyObject* stream_close(PyObject* self, PyObject*) {
+  return guarded([&] {
+    state_of<stream>(self).its.reset();
+    return none();
+  });
+}
+
+PyObject* exit_stream(PyObject* self, PyObject*) { return stream_close(self, nullptr); }
+
+PyObject* stream_dropped(PyObject* self, void*) {
+  return guarded([&] { return PyLong_FromUnsignedLongLong(stream_of(self).dropped()); });
+}
+
+PyObject* stream_itself(PyObject* self) { return ref::to(self).release(); }
+
+PyMethodDef stream_methods[] = {
+    {"next", stream_next, METH_VARARGS,
+     "next($self, timeout=None, /)\n--\n\n"
+     "The next arrival; waits for it, at most for timeout seconds. None when they have passed."},
+    {"try_next", stream_try_next, METH_NOARGS,
+     "try_next($self, /)\n--\n\nWhat is there already, or None."},
+    {"fileno", stream_fileno, METH_NOARGS,
+     "fileno($self, /)\n--\n\nReadable when try_next() may have something. Do not read it."},
+    {"close", stream_close, METH_NOARGS,
+     "close($self, /)\n--\n\nGive the signals back; what nobody has had is sent again."},
+    {"__enter__", itself, METH_NOARGS, nullptr},
+    {"__exit__", exit_stream, METH_VARARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+char stream_dropped_name[] = "dropped";
+char stream_dropped_doc[] = "How many arrivals had no room.";
+PyGetSetDef stream_attributes[] = {
+    {stream_dropped_name, stream_dropped, nullptr, stream_dropped_doc, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+char stream_doc[] =
+    "stream(signals, *, capacity=896, stall=False)\n--\n\n"
+    "A queue of its own for some signals: each arrival of them, in order.";
+PyType_Slot stream_slots[] = {
+    {Py_tp_new, reinterpret_cast<void*>(new_stream)},
+    {Py_tp_dealloc, reinterpret_cast<void*>(deallocate<stream>)},
+    {Py_tp_methods, stream_methods},
+    {Py_tp_getset, stream_attributes},
+    {Py_tp_iter, reinterpret_cast<void*>(stream_itself)},
+    {Py_tp_iternext, reinterpret_cast<void*>(iterate_stream)},
+    {Py_tp_doc, stream_doc},
+    {0, nullptr},
+};
+PyType_Spec stream_spec = {"sigpp._core.stream", sizeof(object<stream>), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, stream_slots};
+
+// --- sigqueue -----------------------------------------------------------------------------------
+
+PyObject* sigqueue(PyObject*, PyObject* arguments) {
+  return guarded([&]() -> PyObject* {
+    int pid = 0;
+    int signum = 0;
+    int value = 0;
+    if (!PyArg_ParseTuple(arguments, "iii:sigqueue", &pid, &signum, &value)) return nullptr;
+    std::error_code error;
+    sigpp::sigqueue(pid, signum, value, error);
+    if (error) {
+      errno = error.value();
+      return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return none();
+  });
+}
+
+PyMethodDef methods[] = {
+    {"sigqueue", sigqueue, METH_VARARGS,
+     "sigqueue($module, pid, signalnum, value, /)\n--\n\n"
+     "Queue a signal with an int to process pid, which finds it in info.value."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace
+
+void add_arrivals(PyObject* module) {
+  if (PyModule_AddFunctions(module, methods) != 0) throw python_error{};
+  add(module, "subscription", checked(PyType_FromSpec(&subscription_spec)));
+  add(module, "stream", checked(PyType_FromSpec(&stream_spec)));
+}
+
+}  // namespace sigpp_python
