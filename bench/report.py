@@ -142,7 +142,8 @@ def budgets(results):
             rows.append([promise, limit, "not measured", ""])
         else:
             text, kept = value
-            rows.append([promise, limit, text, "kept" if kept else "**missed**"])
+            why = next((each for start, each in beside.WHY.items() if promise.startswith(start)), "")
+            rows.append([promise, limit, text, "kept" if kept else f"**missed** {why}".strip()])
     return "## Budgets\n\n" + table(["", "budget", "measured", ""], rows)
 
 
@@ -152,11 +153,12 @@ def plots(results, folder):
     matplotlib.use("svg")
     import matplotlib.pyplot as plt
     matplotlib.rcParams["svg.hashsalt"] = "sigpp"
+    matplotlib.rcParams["svg.fonttype"] = "none"  # words, not their outlines
     folder.mkdir(parents=True, exist_ok=True)
     made = {}
 
-    def bars(name, title, pairs, label, log):
-        pairs = sorted(pairs, key=lambda pair: pair[1], reverse=True)
+    def bars(name, title, pairs, label, log=False, most_is_best=False):
+        pairs = sorted(pairs, key=lambda pair: pair[1], reverse=not most_is_best)  # the best on top
         figure, axes = plt.subplots(figsize=(7, 0.6 + 0.28 * len(pairs)))
         colours = ["#c0392b" if each.startswith("sigpp") else "#7f8c8d" for each, _ in pairs]
         axes.barh([each for each, _ in pairs], [value for _, value in pairs], color=colours)
@@ -183,7 +185,7 @@ def plots(results, folder):
                      max(v for _, v in pairs) > 8)
         elif workload["name"].endswith("storm") or "_storm_" in workload["name"]:
             pairs = [(row["name"], row["handled"]) for row in workload["rows"] if row.get("handled") is not None]
-            bars(workload["name"], workload["title"], pairs, "handled, %", False)
+            bars(workload["name"], workload["title"], pairs, "handled, %", most_is_best=True)
     return made
 
 
