@@ -137,7 +137,7 @@ TEST(taken, what_is_raised_while_it_is_blocked_waits) {
   int calls = 0;
   sigpp::signal(SIGUSR1, [&] { ++calls; });
   {
-    const sigpp::signal_mask blocked({SIGUSR1});
+    const sigpp::signal_mask blocked(sigpp::signal_set{SIGUSR1});
     sigpp::raise_signal(SIGUSR1);
     EXPECT_EQ(calls, 0);
     EXPECT_TRUE(sigpp::sigpending().contains(SIGUSR1));
