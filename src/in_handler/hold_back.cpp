@@ -150,11 +150,11 @@ void release(void* context) noexcept {
     kept = 0;
     holding = true;
   }
-  bool some = holding;  // of what was held back is in it
-  for (int n = 1; n < static_cast<int>(mailbox::signals); ++n) {
+  bool some = holding;                             // of what was held back is in it
+  for (int n = 1; n <= shared.last_queued; ++n) {  // which is the last of all
     some = some || (sigismember(&held, n) == 1 && sigismember(&mask, n) == 1);
   }
-  for (int n = 1; (holding || same) && n < static_cast<int>(mailbox::signals); ++n) {
+  for (int n = 1; (holding || same) && n <= shared.last_queued; ++n) {
     if (sigismember(&held, n) == 1) sigdelset(&mask, n);
   }
   holding = false;

@@ -100,7 +100,7 @@ inline void later_code() {
 using prepare_function = std::function<act(bool completes)>;
 
 inline scene make_scene(const std::string& name, kind what, const prepare_function& prepare,
-                        injection with = injection::signal, int most_steps = 100'000) {
+                        injection with = injection::signal, int most_steps = 200'000) {
   return {.name = name + (what == kind::blocks ? "_blocks" : "_completes"),
           .what = what,
           .prepare = [=] { return prepare(what == kind::completes); },
@@ -125,7 +125,7 @@ class scenes {
     both(name + "_with_foreign", after_another, injection::signal_and_foreign);
   }
   void blocks(const std::string& name, const prepare_function& prepare,
-              injection with = injection::signal, int most_steps = 100'000) {
+              injection with = injection::signal, int most_steps = 200'000) {
     all_.push_back(make_scene(name, kind::blocks, prepare, with, most_steps));
   }
   void completes(const std::string& name, const prepare_function& prepare,

@@ -80,7 +80,7 @@ struct scene {
   kind what;
   std::function<act()> prepare;  // in the child; also makes the call once, so that it is bound
   injection with = injection::signal;
-  int most_steps = 100'000;
+  int most_steps = 200'000;
 };
 
 inline std::ostream& operator<<(std::ostream& out, const scene& s) { return out << s.name; }

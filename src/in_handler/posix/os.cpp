@@ -6,8 +6,6 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "in_handler/mailbox.hpp"
-
 namespace sigpp::inline v1::in_handler::os {
 
 static_assert(sizeof(pthread_t) <= sizeof(thread_id));
@@ -67,7 +65,7 @@ sigset_t& interrupted_mask(void* context) noexcept {
 
 // sigismember: POSIX.1-2017 2.4.3
 bool is_same(const sigset_t& a, const sigset_t& b) noexcept {
-  for (int n = 1; n < static_cast<int>(mailbox::signals); ++n) {
+  for (int n = 1; n < NSIG; ++n) {
     if (sigismember(&a, n) != sigismember(&b, n)) return false;
   }
   return true;

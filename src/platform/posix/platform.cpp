@@ -134,13 +134,16 @@ namespace {
 class rescue {
  public:
   rescue() : waiter_(pthread_self()), thread_([this] { run(); }) {}
-  ~rescue() {
+  ~rescue() { end(); }
+  // Has it rung?
+  bool end() {
     {
       const std::lock_guard lock(mutex_);
       over_ = true;
     }
     changed_.notify_one();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
+    return rung_;
   }
   rescue(const rescue&) = delete;
   rescue& operator=(const rescue&) = delete;
@@ -150,6 +153,7 @@ class rescue {
     std::unique_lock lock(mutex_);
     while (!changed_.wait_for(lock, std::chrono::milliseconds(10), [this] { return over_; })) {
       pthread_kill(waiter_, SIGPP_DOORBELL_SIGNAL);
+      rung_ = true;
     }
   }
 
@@ -157,8 +161,18 @@ class rescue {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool over_ = false;
+  bool rung_ = false;
   std::thread thread_;  // the last one: it uses the others. Has every signal blocked
 };
+
+// It came too late, and there may be no handler for it.
+void take_back_the_ring() {
+  sigset_t ring;
+  sigemptyset(&ring);
+  sigaddset(&ring, SIGPP_DOORBELL_SIGNAL);
+  int taken = 0;
+  sigwait(&ring, &taken);
+}
 
 }  // namespace
 
@@ -185,8 +199,10 @@ int wait_for_signal(const sigset_t& wanted, const sigset_t&, const sigset_t& mas
     int taken = 0;
     if (any) {
       sigaddset(&take, SIGPP_DOORBELL_SIGNAL);
-      const rescue when_it_is_gone;
-      if (sigwait(&take, &taken) != 0) return -1;
+      rescue when_it_is_gone;
+      const int error = sigwait(&take, &taken);
+      if (when_it_is_gone.end() && taken != SIGPP_DOORBELL_SIGNAL) take_back_the_ring();
+      if (error != 0) return -1;
       info = {};
       info.si_signo = taken;
       return taken == SIGPP_DOORBELL_SIGNAL ? -1 : taken;
