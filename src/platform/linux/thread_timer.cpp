@@ -42,24 +42,21 @@ void kill_later(int signum) noexcept {
   timer_settime(made, 0, &spec, nullptr);
 }
 
-namespace {
-
-void* keep(std::optional<timer_t> made) noexcept {
+void* make_grace_timer() noexcept {
+  const auto made = make_timer(SIGEV_SIGNAL, in_handler::os::grace_mark, this_thread());
   if (!made) return nullptr;
   auto* const kept = new (std::nothrow) timer_t(*made);
   if (kept == nullptr) timer_delete(*made);
   return kept;
 }
 
-}  // namespace
-
-void* make_grace_timer() noexcept {
-  return keep(make_timer(SIGEV_SIGNAL, in_handler::os::grace_mark, this_thread()));
-}
-
-// The main thread's id is the process's.
+// The main thread's id is the process's. There is one, which is never deleted.
 void* make_nag_timer() noexcept {
-  return keep(make_timer(SIGEV_THREAD_ID, in_handler::os::nag_mark, getpid()));
+  static constinit timer_t kept{};
+  const auto made = make_timer(SIGEV_THREAD_ID, in_handler::os::nag_mark, getpid());
+  if (!made) return nullptr;
+  kept = *made;
+  return &kept;
 }
 
 void delete_grace_timer(void* timer) noexcept {
