@@ -34,6 +34,7 @@ using namespace std::chrono_literals;
 
 std::atomic<std::int64_t> heard{0};
 std::atomic<bool> done{false};
+std::atomic<bool> listens{false};  // a signal that comes before that would kill
 int self_pipe[2];
 
 // false: that was the last one.
@@ -51,6 +52,7 @@ void raw_handler() {
   sigset_t before;
   sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, &before);
+  listens = true;
   while (!done) ::sigsuspend(&before);
 }
 
@@ -64,6 +66,7 @@ sigset_t block() {
 
 void raw_sigwaitinfo() {
   const sigset_t set = block();
+  listens = true;
   do {
     ::sigwaitinfo(&set, nullptr);
   } while (hear());
@@ -80,6 +83,7 @@ void raw_signalfd() {
   const sigset_t set = block();
   const int descriptor = ::signalfd(-1, &set, SFD_NONBLOCK);
   const int epoll = epoll_of(descriptor);
+  listens = true;
   do {
     epoll_event event{};
     ::epoll_wait(epoll, &event, 1, -1);
@@ -93,6 +97,7 @@ void raw_self_pipe() {
   struct sigaction action {};
   action.sa_handler = write_to_pipe;
   ::sigaction(SIGUSR1, &action, nullptr);
+  listens = true;
   do {
     pollfd readable{.fd = self_pipe[0], .events = POLLIN, .revents = 0};
     while (::poll(&readable, 1, -1) != 1) {
@@ -105,6 +110,7 @@ void raw_self_pipe() {
 void sigpp_pause() {
   bool more = true;
   sigpp::signal(SIGUSR1, [&] { more = hear(); });
+  listens = true;
   while (more) sigpp::pause();
 }
 
@@ -113,6 +119,7 @@ void sigpp_sleep_for() {
   sigpp::signal(SIGUSR1, [] {
     if (!hear()) throw end();
   });
+  listens = true;
   try {
     sigpp::sleep_for(24h);
   } catch (const end&) {
@@ -121,6 +128,7 @@ void sigpp_sleep_for() {
 
 void sigpp_stream() {
   sigpp::signal_stream stream{SIGUSR1};
+  listens = true;
   do {
     stream.next();
   } while (hear());
@@ -136,6 +144,7 @@ void sigpp_background() {
         more.notify_all();
       },
       here.dispatcher());
+  listens = true;
   more.wait(true);
 }
 
@@ -145,6 +154,7 @@ void sigpp_epoll() {
   const auto s = sigpp::subscribe(
       {SIGUSR1}, [&] { more = hear(); }, loop.dispatcher());
   const int epoll = epoll_of(loop.native_handle());
+  listens = true;
   while (more) {
     epoll_event event{};
     if (::epoll_wait(epoll, &event, 1, -1) == 1) loop.dispatch();
@@ -196,6 +206,7 @@ int main(int argc, char** argv) {
     sigset_t all;
     sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    while (!listens) ::sched_yield();
     for (long i = -number / 10; i <= number; ++i) {
       wait_until_all_sleep();
       if (i == number) done = true;
