@@ -66,7 +66,7 @@ def workload_section(workload):
         for key in keys:
             ratio = row.get(key + "_ratio")
             low, high = row.get(key + "_spread", (None, None))
-            cells += [number(row[key]),
+            cells += [number(row.get(key)),
                       f"{ratio:.2f} ({low:.2f}–{high:.2f})" if ratio is not None else "–"]
         rows.append(cells)
     return (f"## {workload['title']}\n\n{workload['about']} {workload['rounds']} rounds.\n\n"
@@ -215,9 +215,7 @@ def section(workload, pictures, micro_about):
     return text
 
 
-def write(results, docs):
-    """docs/benchmarks.md and its pictures."""
-    pictures = plots(results, docs / "benchmarks")
+def as_markdown(results, pictures):
     parts = [HEAD.format(**results["machine"])]
     if not results["complete"]:
         parts.append("**This run died half-way: what is missing below was not measured.**\n")
@@ -228,7 +226,12 @@ def write(results, docs):
     if results["missing"]:
         parts.append("## Missing\n\nNot there, so not measured:\n\n" + table(
             ["", "why"], [list(each) for each in results["missing"].items()]))
-    (docs / "benchmarks.md").write_text("\n".join(parts))
+    return "\n".join(parts)
+
+
+def write(results, docs):
+    """docs/benchmarks.md and its pictures."""
+    (docs / "benchmarks.md").write_text(as_markdown(results, plots(results, docs / "benchmarks")))
 
 
 def as_text(results):

@@ -93,9 +93,9 @@ def summary(workload, samples):
             rows.append(row | {"problem": problems[0]})
             continue
         for key in workload.values:
-            values = [each[key] for each in mine]
-            row[key] = statistics.median(values)
-            ratios = [each[key] / base[each["round"]][key] for each in mine
+            told = [each for each in mine if each[key] is not None]
+            row[key] = statistics.median(each[key] for each in told) if told else None
+            ratios = [each[key] / base[each["round"]][key] for each in told
                       if each["round"] in base and base[each["round"]][key]]
             if ratios:
                 row[key + "_ratio"] = statistics.median(ratios)
@@ -253,6 +253,15 @@ def machine():
             "load": [round(each, 1) for each in os.getloadavg()]}
 
 
+def size_of(program, argument=""):
+    """Code and data of a program in kB; None if it is a script."""
+    if Path(argument).suffix in (".py", ".js"):
+        return None
+    told = subprocess.run(["size", program], text=True, capture_output=True, check=True).stdout
+    text, data = told.splitlines()[1].split()[:2]
+    return (int(text) + int(data)) // 1000
+
+
 def commit():
     return subprocess.run(["git", "describe", "--always", "--dirty"], cwd=HERE, text=True,
                           capture_output=True).stdout.strip()
@@ -328,16 +337,22 @@ def main():
                  entries(driver, "trips", "1000" if quick else "5000", "across", "--"),
                  {"trip": "ns", "cpu": "ns"}, BASE, 1 if quick else 3),
         Workload("start", "What a program that handles SIGINT and SIGTERM costs",
-                 "From fork to listening, the best of ten; memory in kB. The raw handler's is a C++ program, too: "
+                 "From fork to listening, the best of ten; memory, and code and data of the file, in kB. The raw handler's is a C++ program, too: "
                  "what loads no libstdc++ is plain C.",
                  [*entries(driver, "start", "--"),
                   Entry("plain C", [driver, "start", "--", str(built / "plain_c")])],
-                 {"start": "ns", "rss": "kB", "anonymous": "kB", "descriptors": "", "threads": ""},
+                 {"start": "ns", "rss": "kB", "anonymous": "kB", "descriptors": "", "threads": "",
+                  "binary": "kB"},
                  BASE, 3 if quick else 7),
     ]
     for workload in workloads:
         if wanted(workload.name):
-            keep(summary(workload, measure(workload)))
+            samples = measure(workload)
+            if workload.name == "start":
+                for entry in workload.entries:
+                    for each in samples[entry.name]:
+                        each["binary"] = size_of(*entry.command[entry.command.index("--") + 1:])
+            keep(summary(workload, samples))
     number = 20_000 if quick else 200_000
     for senders in (1, 0) if quick else (1, 2, 0):
         if wanted(name_of_storm(senders)):

@@ -2,6 +2,7 @@
 // was.
 #include "in_handler/os.hpp"
 #include "in_handler/call.hpp"
+#include "in_handler/mailbox.hpp"
 
 #include <errno.h>
 #include <pthread.h>
@@ -167,7 +168,13 @@ sigset_t& interrupted_mask(void* context) noexcept {
 }
 
 // The kernel's set: sigprocmask(2), "C library/kernel differences"; a bit for each signal.
-bool is_same(const sigset_t& a, const sigset_t& b) noexcept { return a.__val[0] == b.__val[0]; }
+bool is_same(const sigset_t& a, const sigset_t& b) noexcept {
+  std::uint64_t all_a = 0;
+  std::uint64_t all_b = 0;
+  copy_words(&all_a, &a, sizeof all_a);
+  copy_words(&all_b, &b, sizeof all_b);
+  return all_a == all_b;
+}
 
 void send_again(const siginfo_t& info) noexcept {
   // rt_sigqueueinfo(2), kernel/signal.c: codes >= 0 are for the main thread to send, or to oneself.
