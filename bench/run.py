@@ -253,9 +253,9 @@ def machine():
             "load": [round(each, 1) for each in os.getloadavg()]}
 
 
-def size_of(program, argument=""):
+def size_of(program, *arguments):
     """Code and data of a program in kB; None if it is a script."""
-    if Path(argument).suffix in (".py", ".js"):
+    if any(Path(argument).suffix in (".py", ".js") for argument in arguments):
         return None
     told = subprocess.run(["size", program], text=True, capture_output=True, check=True).stdout
     text, data = told.splitlines()[1].split()[:2]

@@ -37,6 +37,13 @@ class Ratios(unittest.TestCase):
         self.assertIn("| Node | – | – |", report.workload_section(told))
 
 
+class Sizes(unittest.TestCase):
+    def test_of_what_is_started(self):
+        self.assertGreater(run.size_of(sys.executable), 0)
+        self.assertGreater(run.size_of(sys.executable, "one", "two"), 0)
+        self.assertIsNone(run.size_of(sys.executable, "-B", __file__, "start"))
+
+
 class Failures(unittest.TestCase):
     def test_a_program_that_fails_says_why(self):
         entries = [run.Entry("x", program("import sys; sys.exit('it has no SIGUSR1')"))]
