@@ -1,5 +1,4 @@
 // What Python's module lacks, of signals: subscriptions, streams, sigqueue.
-#include <cerrno>
 #include <memory>
 #include <optional>
 
@@ -220,10 +219,7 @@ PyObject* sigqueue(PyObject*, PyObject* arguments) {
     if (!PyArg_ParseTuple(arguments, "iii:sigqueue", &pid, &signum, &value)) return nullptr;
     std::error_code error;
     sigpp::sigqueue(pid, signum, value, error);
-    if (error) {
-      errno = error.value();
-      return PyErr_SetFromErrno(PyExc_OSError);
-    }
+    throw_if(error);
     return none();
   });
 }

@@ -7,6 +7,7 @@
 
 #include <cxxabi.h>
 
+#include <cerrno>
 #include <new>
 #include <stdexcept>
 #include <system_error>
@@ -95,6 +96,14 @@ class without_gil {
 
 /// This thread was interrupted by a timeout of its own: sets the error.
 void set_timed_out();
+
+/// OSError with the system's words, as CPython's own functions have it. Throws python_error.
+inline void throw_if(const std::error_code& error) {
+  if (!error) return;
+  errno = error.value();
+  PyErr_SetFromErrno(PyExc_OSError);
+  throw python_error{};
+}
 
 /// The exception that is being handled becomes Python's.
 inline void set_error() {

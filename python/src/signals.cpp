@@ -5,12 +5,16 @@
 // <sigpp/runtime.hpp>) with the number `carrier`. That makes blocking calls of the interpreter
 // return and run PyErr_CheckSignals(), which calls dispatch(carrier): a safe point of sigpp's. With
 // any other number somebody has simulated the signal: _thread.interrupt_main().
+//
+// To change that table is to change the system's action, too, for an instant in which signals come.
+// So it is changed as seldom as can be, to what can be heard (set_in_cpython) or is there already;
+// and never for the doorbell, of which a ring would be lost, or kill.
 #include <signal.h>
 
 #include <array>
-#include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include "core.hpp"
 
@@ -18,13 +22,15 @@ namespace sigpp_python {
 
 namespace {
 
-constexpr int carrier = SIGPP_DOORBELL_SIGNAL;
+const int carrier = SIGRTMAX - 1;  // any that nobody sends; whoever does finds it as it was
+constexpr int doorbell = SIGPP_DOORBELL_SIGNAL;
 
 enum class answer : unsigned char { unknown, no, yes };
 
 struct slot {
-  PyObject* handler = nullptr;
+  PyObject* handler = nullptr;  // or SIG_DFL, SIG_IGN; null: as the table says
   answer wants_info = answer::unknown;
+  bool may_have_been_heard = false;  // by CPython's C-level handler
 };
 
 // Of the one interpreter that may use them; with the GIL. Never freed.
@@ -34,6 +40,7 @@ PyObject* stock = nullptr;         // CPython's own `_signal`
 PyObject* stock_signal = nullptr;  // and its functions
 PyObject* stock_getsignal = nullptr;
 PyObject* dispatch_function = nullptr;
+PyObject* doorbells_entry = nullptr;  // in CPython's table
 unsigned long main_thread = 0;
 bool ended = false;
 void (*cpythons_handler)(int) = nullptr;
@@ -93,7 +100,12 @@ PyObject* dispatch(PyObject*, PyObject* arguments) {
     if (signum == carrier) {
       sigpp::check();
     } else if (in_range(signum)) {
-      call_handler(static_cast<int>(signum), sigpp::signal_info(static_cast<int>(signum)));
+      const int number_of = static_cast<int>(signum);
+      if (std::exchange(slot_of(number_of).may_have_been_heard, false)) {
+        sigpp::raise_signal(number_of);  // for everybody who wants it
+      } else {
+        call_handler(number_of, sigpp::signal_info(number_of));
+      }
     } else if (PyErr_Occurred() != nullptr) {
       return nullptr;
     }
@@ -114,13 +126,36 @@ PyObject* after_fork(PyObject*, PyObject*) {
   return check(nullptr, nullptr);
 }
 
-// CPython's table changes, the system's action does not.
+bool same(PyObject* a, const char* name) {
+  const ref b = checked(PyObject_GetAttrString(stock, name));
+  const int equal = PyLong_Check(a) != 0 ? PyObject_RichCompareBool(a, b.get(), Py_EQ) : 0;
+  if (equal < 0) throw python_error{};
+  return equal != 0;
+}
+
 ref set_in_cpython(int signum, PyObject* handler) {
+  return checked(PyObject_CallFunction(stock_signal, "iO", signum, handler));
+}
+
+// CPython's table changes, to a function. So does the system's action, for an instant: what comes
+// in it CPython hears, and dispatch() sends it again.
+void set_in_table(int signum, PyObject* function) {
   struct sigaction action;
-  const bool known = in_range(signum) && sigaction(signum, nullptr, &action) == 0;
-  ref previous = checked(PyObject_CallFunction(stock_signal, "iO", signum, handler));
+  const bool known = sigaction(signum, nullptr, &action) == 0;
+  set_in_cpython(signum, function);
+  slot_of(signum).may_have_been_heard = true;
   if (known) sigaction(signum, &action, nullptr);
-  return previous;
+}
+
+// SIG_DFL or SIG_IGN: only if it is the system's action already, for a stream may want the signal.
+bool set_if_it_is_so(int signum, PyObject* action) {
+  struct sigaction now;
+  if (sigaction(signum, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0 ||
+      now.sa_handler != (same(action, "SIG_IGN") ? SIG_IGN : SIG_DFL)) {
+    return false;
+  }
+  set_in_cpython(signum, action);
+  return true;
 }
 
 ref in_cpython(int signum) {
@@ -128,10 +163,16 @@ ref in_cpython(int signum) {
   return checked(PyObject_CallFunctionObjArgs(stock_getsignal, number.get(), nullptr));
 }
 
+// Is it as set() has left it? The doorbell's entry has nothing of ours.
+bool is_ours(int signum, PyObject* in_table) noexcept {
+  const bool untouched = signum == doorbell && slot_of(signum).handler != nullptr;
+  return in_table == (untouched ? doorbells_entry : dispatch_function);
+}
+
 // What stands for it for everybody else.
 ref shown(int signum, ref now) {
-  if (now.get() != dispatch_function) return now;
   PyObject* const ours = slot_of(signum).handler;
+  if (!is_ours(signum, now.get())) return now;
   if (ours == nullptr) return checked(PyObject_GetAttrString(stock, "SIG_DFL"));  // the carrier
   return ref::to(ours);
 }
@@ -146,14 +187,16 @@ void set_slot(int signum, PyObject* handler) {
   here.wants_info = answer::unknown;
 }
 
-bool same(PyObject* a, const char* name) {
-  const ref b = checked(PyObject_GetAttrString(stock, name));
-  const int equal = PyLong_Check(a) != 0 ? PyObject_RichCompareBool(a, b.get(), Py_EQ) : 0;
-  if (equal < 0) throw python_error{};
-  return equal != 0;
+void note_entry(int signum, const ref& in_table) {
+  if (signum != doorbell) return;
+  const ref old(doorbells_entry);
+  doorbells_entry = ref::to(in_table.get()).release();
 }
 
 ref set(int signum, PyObject* handler) {
+  const ref meant = ref::to(slot_of(in_range(signum) ? signum : 0).handler);
+  // What other code has got from CPython's own signal().
+  if (handler == dispatch_function && meant) handler = meant.get();
   // Bad arguments and threads: CPython's own words.
   const bool callable = PyCallable_Check(handler) != 0;
   if (!on_main_thread() || !in_range(signum) ||
@@ -161,26 +204,34 @@ ref set(int signum, PyObject* handler) {
     return checked(PyObject_CallFunction(stock_signal, "iO", signum, handler));
   }
   if (PyErr_CheckSignals() != 0) throw python_error{};
-  ref now = in_cpython(signum);
-  const bool is_ours = now.get() == dispatch_function;
-  ref previous = shown(signum, std::move(now));
+  if (handler == dispatch_function) return get(signum);  // what it stood for has gone
+  const ref now = in_cpython(signum);
+  const bool is_known = is_ours(signum, now.get());
+  ref previous = shown(signum, ref::to(now.get()));
   if (!callable) {
     const bool ignores = same(handler, "SIG_IGN");
     // CPython's own int: it does not know a member of an enum.
     const ref its = checked(PyObject_GetAttrString(stock, ignores ? "SIG_IGN" : "SIG_DFL"));
-    if (signum != carrier) set_in_cpython(signum, its.get());
-    sigpp::signal(signum, ignores ? SIG_IGN : SIG_DFL);
-    set_slot(signum, signum == carrier ? its.get() : nullptr);
+    try {
+      sigpp::signal(signum, ignores ? SIG_IGN : SIG_DFL);
+    } catch (const std::system_error& error) {
+      throw_if(error.code());
+    }
+    note_entry(signum, now);
+    set_slot(signum, its.get());
+    if (signum == doorbell || signum == carrier) return previous;
+    if (set_if_it_is_so(signum, its.get())) {
+      set_slot(signum, nullptr);
+    } else if (!is_known) {
+      set_in_table(signum, dispatch_function);
+    }
     return previous;
   }
-  if (handler == dispatch_function) {  // what other code has got from CPython's own signal()
-    handler = slot_of(signum).handler;
-    if (handler == nullptr) return previous;  // which has gone since
-  }
   const ref before = ref::to(slot_of(signum).handler);
+  note_entry(signum, now);
   set_slot(signum, handler);  // first: from here on it may be called
   try {
-    if (!is_ours) set_in_cpython(signum, dispatch_function);
+    if (!is_known && signum != doorbell) set_in_table(signum, dispatch_function);
     static const auto* const ours = new sigpp::handler(on_arrival);  // never destroyed
     sigpp::signal(signum, *ours);
   } catch (...) {
@@ -237,10 +288,7 @@ PyObject* raise_signal(PyObject*, PyObject* number) {
       const sigpp::shield later;
       sigpp::raise_signal(signum, error);
     }
-    if (error) {
-      errno = error.value();
-      return PyErr_SetFromErrno(PyExc_OSError);
-    }
+    throw_if(error);
     return PyErr_CheckSignals() == 0 ? none() : nullptr;
   });
 }
@@ -256,10 +304,7 @@ PyObject* siginterrupt(PyObject*, PyObject* arguments) {
     }
     std::error_code error;
     sigpp::siginterrupt(signum, flag != 0, error);
-    if (error) {
-      errno = error.value();
-      return PyErr_SetFromErrno(PyExc_OSError);
-    }
+    throw_if(error);
     return none();
   });
 }
@@ -373,19 +418,26 @@ PyObject* deactivate(PyObject*, PyObject*) {
   return guarded([]() -> PyObject* {
     if (stock == nullptr || !on_main_thread()) return none();
     sigpp::check();
-    for (int n : sigpp::valid_signals()) {
-      const ref handler = get(n);
-      if (slot_of(n).handler == nullptr || handler.get() != slot_of(n).handler) continue;
-      if (n == carrier) continue;
-      const ref previous = set_in_cpython(n, handler.get());
-      struct sigaction action {};
-      action.sa_handler = cpythons_handler;
-      sigpp::signal(n, sigpp::handler::from_native(action));
-    }
-    // Else CPython would reset it at the very end, and a late ring of sigpp's would kill.
-    const ref is_default = checked(PyObject_GetAttrString(stock, "SIG_DFL"));
-    set_in_cpython(carrier, is_default.get());
     sigpp::attach_runtime(nullptr);
+    for (int n : sigpp::valid_signals()) {
+      const ref in_table = in_cpython(n);
+      if (!is_ours(n, in_table.get())) continue;
+      const ref handler = shown(n, ref::to(in_table.get()));
+      if (n == doorbell) {
+        // Where CPython finds a function at the very end it sets SIG_DFL, and a late ring would
+        // kill. Of this one a ring may be lost.
+        if (PyCallable_Check(in_table.get()) != 0) {
+          set_in_table(n, checked(PyObject_GetAttrString(stock, "SIG_IGN")).get());
+        }
+      } else if (PyCallable_Check(handler.get()) == 0) {
+        set_if_it_is_so(n, handler.get());
+      } else {
+        set_in_table(n, handler.get());
+        struct sigaction action {};
+        action.sa_handler = cpythons_handler;
+        sigpp::signal(n, sigpp::handler::from_native(action));
+      }
+    }
     ended = true;
     return none();
   });

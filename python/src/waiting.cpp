@@ -1,7 +1,6 @@
 // The functions of Python's module that wait for signals or block them, and what is beside them.
 #include <signal.h>
 
-#include <cerrno>
 #include <optional>
 
 #include "core.hpp"
@@ -29,10 +28,7 @@ PyObject* pthread_sigmask(PyObject*, PyObject* arguments) {
     if (!PyArg_ParseTuple(arguments, "iO:pthread_sigmask", &how, &signals)) return nullptr;
     std::error_code error;
     const sigpp::signal_set old = sigpp::pthread_sigmask(how, to_set(signals), error);
-    if (error) {
-      errno = error.value();
-      return PyErr_SetFromErrno(PyExc_OSError);
-    }
+    throw_if(error);
     return to_python(old).release();
   });
 }
