@@ -116,9 +116,10 @@ def micro_section(group, about):
         by_argument.setdefault(argument, {})[name] = row
     columns = [""] + [title_of_counter(c) for c in ["time"] + counters] + [f"÷ {base}"]
     lines = []
-    for argument, rows in by_argument.items():
+    for argument in sorted(by_argument, key=lambda text: (not text.isdigit(), text.zfill(12))):
+        rows = by_argument[argument]
         beside = rows.get(base, {}).get("best")
-        for name, row in rows.items():
+        for name, row in sorted(rows.items(), key=lambda each: each[1].get("best") or float("inf")):
             label = shown(name) + (f", {int(argument):,}" if argument.isdigit() else
                                    f", {argument}" if argument else "")
             if "problem" in row:

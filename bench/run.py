@@ -356,7 +356,7 @@ def main():
     number = 20_000 if quick else 200_000
     for senders in (1, 0) if quick else (1, 2, 0):
         if wanted(name_of_storm(senders)):
-            keep(storms(driver, built, here, number, senders, 1 if quick else 2))
+            keep(storms(driver, built, here, number, senders, 1 if quick else 5))
     if wanted("late"):
         keep(late(built, here, [300, 5000] if quick else [300, 1000, 5000, 20_000, 70_000, 1_000_000]))
     if wanted("lost_wakeups"):

@@ -81,6 +81,15 @@ class Failures(unittest.TestCase):
         self.assertEqual(len(list(run.broken(results([late, *storms, lost, dead])))), 6)
 
 
+class Tables(unittest.TestCase):
+    def test_are_in_the_order_of_their_numbers(self):
+        rows = [{"name": name, "best": best} for name, best in
+                (("x/1000", 9), ("raw/1000", 8), ("raw/10", 2), ("x/10", 1))]
+        told = report.micro_section({"rows": rows}, ("T", "raw", "."))
+        order = [told.index(each) for each in ("| x, 10 |", "| raw, 10 |", "| raw, 1,000 |", "| x, 1,000 |")]
+        self.assertEqual(order, sorted(order))
+
+
 class Report(unittest.TestCase):
     def test_a_run_that_died_half_way_says_so(self):
         self.assertNotIn("died half-way", report.as_markdown(results(), {}))

@@ -54,7 +54,21 @@ class stream(_core.stream):
     are caught, and each arrival is kept here until it is read. When `capacity` of them wait, the
     oldest one goes, counted by `dropped`; with `stall` real-time signals wait in the kernel. Signals
     like SIGTERM, of which the kernel keeps one, merge before that: none is lost for another.
+    One thread or task at a time: another one gets OSError (EBUSY).
     """
+
+    _awaited = None
+
+    def close(self):
+        """Give the signals back; what nobody has had is sent again. Ends the wait of another thread
+        or task: its `for` is over, its next() raises ValueError."""
+        super().close()
+        awaited = self._awaited
+        if awaited is not None and not awaited.get_loop().is_closed():
+            awaited.get_loop().call_soon_threadsafe(_set, awaited)
+
+    def __exit__(self, *_):
+        self.close()
 
     def __aiter__(self):
         return self
@@ -63,14 +77,21 @@ class stream(_core.stream):
         import asyncio  # for who has it already
 
         loop = asyncio.get_running_loop()
-        while (info := self.try_next()) is None:
+        while not self.closed:
+            if (info := self.try_next()) is not None:
+                return info
             readable = loop.create_future()
-            loop.add_reader(self.fileno(), _set, readable)
+            descriptor = self.fileno()
+            self._hold()
             try:
+                self._awaited = readable
+                loop.add_reader(descriptor, _set, readable)
                 await readable
             finally:
-                loop.remove_reader(self.fileno())
-        return info
+                self._awaited = None
+                loop.remove_reader(descriptor)
+                self._let_go()
+        raise StopAsyncIteration
 
 
 def _set(future):

@@ -1,6 +1,8 @@
 // What Python's module lacks, of signals: subscriptions, streams, sigqueue.
 #include <memory>
 #include <optional>
+#include <system_error>
+#include <utility>
 
 #include "core.hpp"
 #include "object.hpp"
@@ -42,10 +44,11 @@ PyObject* new_subscription(PyTypeObject* type, PyObject* arguments, PyObject*) {
     const sigpp::signal_set set = to_set(signals);
     auto state = std::make_unique<subscription>();
     const auto call = [f](const sigpp::signal_info& info) {
-      const with_gil gil;
-      const ref kept = ref::to(f);
-      const ref told = to_python(info);
-      checked(PyObject_CallFunctionObjArgs(f, told.get(), nullptr));
+      in_python([&] {
+        const ref kept = ref::to(f);
+        const ref told = to_python(info);
+        checked(PyObject_CallFunctionObjArgs(f, told.get(), nullptr));
+      });
     };
     state->its = sigpp::subscribe(set, call);
     state->f = ref::to(f).release();
@@ -78,8 +81,22 @@ PyType_Spec subscription_spec = {"sigpp._core.subscription", sizeof(object<subsc
 
 // --- streams ------------------------------------------------------------------------------------
 
+// Who waits in one has it to himself; who closes it meanwhile ends the wait, and then it is he who
+// destroys it. Changed with the GIL.
 struct stream {
   std::optional<sigpp::signal_stream> its;
+  bool closed = false;
+  bool in_use = false;
+  sigpp::thread_handle waiter;
+
+  void hold() {
+    throw_if(in_use ? std::make_error_code(std::errc::device_or_resource_busy) : std::error_code());
+    in_use = true;
+  }
+  void let_go() noexcept {
+    in_use = false;
+    if (closed) its.reset();
+  }
 
   // At the end of the interpreter what has not been read is forgotten, as it is in C++.
   static void forget(stream* state) noexcept {
@@ -87,13 +104,49 @@ struct stream {
   }
 };
 
-sigpp::signal_stream& stream_of(PyObject* self) {
+class stream_use {
+ public:
+  explicit stream_use(stream& of) : of_(of) { of.hold(); }
+  ~stream_use() { of_.let_go(); }
+  stream_use(const stream_use&) = delete;
+  stream_use& operator=(const stream_use&) = delete;
+
+ private:
+  stream& of_;
+};
+
+thread_local stream* waited_for = nullptr;  // in a call of this thread's
+struct wait_is_over {};
+
+// Not where Python runs within that call: there it is for the handler to end first.
+void end_wait() {
+  if (!gil_mark::has()) leave_what_is_closed();
+}
+
+class stream_wait {
+ public:
+  explicit stream_wait(stream& of) : use_(of), outer_(std::exchange(waited_for, &of)) {
+    of.waiter = sigpp::this_thread::handle();
+  }
+  ~stream_wait() {
+    waited_for->waiter = {};
+    waited_for = outer_;
+  }
+  stream_wait(const stream_wait&) = delete;
+  stream_wait& operator=(const stream_wait&) = delete;
+
+ private:
+  stream_use use_;
+  stream* outer_;
+};
+
+stream& open_stream(PyObject* self) {
   auto& state = state_of<stream>(self);
-  if (!state.its) {
+  if (state.closed) {
     PyErr_SetString(PyExc_ValueError, "the stream is closed");
     throw python_error{};
   }
-  return *state.its;
+  return state;
 }
 
 PyObject* new_stream(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
@@ -120,55 +173,87 @@ PyObject* new_stream(PyTypeObject* type, PyObject* arguments, PyObject* keywords
 
 PyObject* stream_try_next(PyObject* self, PyObject*) {
   return guarded([&] {
-    const auto info = stream_of(self).try_next();
+    stream& state = open_stream(self);
+    const stream_use use(state);
+    const auto info = state.its->try_next();
     return info ? to_python(*info).release() : none();
   });
 }
 
-PyObject* wait_in_stream(PyObject* self, PyObject* timeout) {
-  auto& its = stream_of(self);
-  std::optional<sigpp::signal_info> info;
+// Empty: the time has passed, or the stream has been closed.
+std::optional<sigpp::signal_info> wait_in_stream(PyObject* self, PyObject* timeout) {
+  stream& state = open_stream(self);
   const bool forever = timeout == nullptr || timeout == Py_None;
   const auto length =
       forever ? std::chrono::nanoseconds{} : to_duration(timeout, "timeout must be non-negative");
-  {
+  const stream_wait wait(state);
+  try {
     const without_gil others;
-    if (forever) {
-      info = its.next();
-    } else {
-      info = its.next_for(length);
-    }
+    if (forever) return state.its->next();
+    return state.its->next_for(length);
+  } catch (const wait_is_over&) {
+    return {};
   }
-  return info ? to_python(*info).release() : none();
 }
 
 PyObject* stream_next(PyObject* self, PyObject* arguments) {
   return guarded([&]() -> PyObject* {
     PyObject* timeout = nullptr;
     if (!PyArg_ParseTuple(arguments, "|O:next", &timeout)) return nullptr;
-    return wait_in_stream(self, timeout);
-  });
-}
-
-PyObject* iterate_stream(PyObject* self) {
-  return guarded([&] { return wait_in_stream(self, nullptr); });
-}
-
-PyObject* stream_fileno(PyObject* self, PyObject*) {
-  return guarded([&] { return PyLong_FromLong(stream_of(self).native_handle()); });
-}
-
-PyObject* stream_close(PyObject* self, PyObject*) {
-  return guarded([&] {
-    state_of<stream>(self).its.reset();
+    if (const auto info = wait_in_stream(self, timeout)) return to_python(*info).release();
+    open_stream(self);
     return none();
   });
 }
 
-PyObject* exit_stream(PyObject* self, PyObject*) { return stream_close(self, nullptr); }
+// To close it ends the loop.
+PyObject* iterate_stream(PyObject* self) {
+  return guarded([&]() -> PyObject* {
+    if (state_of<stream>(self).closed) return nullptr;
+    const auto info = wait_in_stream(self, nullptr);
+    return info ? to_python(*info).release() : nullptr;
+  });
+}
+
+PyObject* stream_fileno(PyObject* self, PyObject*) {
+  return guarded([&] {
+    stream& state = open_stream(self);
+    const stream_use use(state);
+    return PyLong_FromLong(state.its->native_handle());
+  });
+}
+
+PyObject* stream_close(PyObject* self, PyObject*) {
+  return guarded([&] {
+    auto& state = state_of<stream>(self);
+    state.closed = true;
+    if (!state.in_use) state.its.reset();
+    sigpp::interrupt(state.waiter, end_wait);
+    return none();
+  });
+}
+
+// For asyncio, which waits without a call of ours.
+PyObject* stream_hold(PyObject* self, PyObject*) {
+  return guarded([&] {
+    open_stream(self).hold();
+    return none();
+  });
+}
+
+PyObject* stream_let_go(PyObject* self, PyObject*) {
+  return guarded([&] {
+    state_of<stream>(self).let_go();
+    return none();
+  });
+}
 
 PyObject* stream_dropped(PyObject* self, void*) {
-  return guarded([&] { return PyLong_FromUnsignedLongLong(stream_of(self).dropped()); });
+  return guarded([&] { return PyLong_FromUnsignedLongLong(open_stream(self).its->dropped()); });
+}
+
+PyObject* stream_closed(PyObject* self, void*) {
+  return PyBool_FromLong(state_of<stream>(self).closed ? 1 : 0);
 }
 
 PyObject* stream_itself(PyObject* self) { return ref::to(self).release(); }
@@ -182,15 +267,20 @@ PyMethodDef stream_methods[] = {
     {"fileno", stream_fileno, METH_NOARGS,
      "fileno($self, /)\n--\n\nReadable when try_next() may have something. Do not read it."},
     {"close", stream_close, METH_NOARGS,
-     "close($self, /)\n--\n\nGive the signals back; what nobody has had is sent again."},
+     "close($self, /)\n--\n\n"
+     "Give the signals back; what nobody has had is sent again. Ends the wait of another thread."},
+    {"_hold", stream_hold, METH_NOARGS, nullptr},
+    {"_let_go", stream_let_go, METH_NOARGS, nullptr},
     {"__enter__", itself, METH_NOARGS, nullptr},
-    {"__exit__", exit_stream, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 char stream_dropped_name[] = "dropped";
 char stream_dropped_doc[] = "How many arrivals had no room.";
+char stream_closed_name[] = "closed";
+char stream_closed_doc[] = "Has close() been called?";
 PyGetSetDef stream_attributes[] = {
     {stream_dropped_name, stream_dropped, nullptr, stream_dropped_doc, nullptr},
+    {stream_closed_name, stream_closed, nullptr, stream_closed_doc, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 char stream_doc[] =
@@ -232,6 +322,10 @@ PyMethodDef methods[] = {
 };
 
 }  // namespace
+
+void leave_what_is_closed() {
+  if (waited_for != nullptr && waited_for->closed) throw wait_is_over{};
+}
 
 void add_arrivals(PyObject* module) {
   if (PyModule_AddFunctions(module, methods) != 0) throw python_error{};

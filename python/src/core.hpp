@@ -23,6 +23,17 @@ ref to_python(const sigpp::signal_info& info);
 /// CPython's struct_siginfo, for what sigwaitinfo() returns.
 void set_siginfo_type(ref type);
 
+/// Leaves this thread's wait in a stream that has been closed, by an exception.
+void leave_what_is_closed();
+
+/// Where C++ calls Python: `f` runs with the GIL.
+template <class F>
+void in_python(F f) {
+  const with_gil gil;
+  f();
+  if (gil.is_outermost()) leave_what_is_closed();
+}
+
 /// RuntimeError unless the main thread has activated this. Throws python_error.
 void require_active();
 bool on_main_thread() noexcept;

@@ -71,6 +71,7 @@ class with_gil {
   ~with_gil() {
     if (taken_) PyGILState_Release(state_);
   }
+  [[nodiscard]] bool is_outermost() const noexcept { return taken_; }
   with_gil(const with_gil&) = delete;
   with_gil& operator=(const with_gil&) = delete;
 

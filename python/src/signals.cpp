@@ -87,8 +87,7 @@ void call_handler(int signum, const sigpp::signal_info& info) {
 
 // The one handler that sigpp knows.
 void on_arrival(int signum, const sigpp::signal_info& info) {
-  const with_gil gil;
-  call_handler(signum, info);
+  in_python([&] { call_handler(signum, info); });
 }
 
 void tell_cpython() { cpythons_handler(carrier); }

@@ -30,11 +30,12 @@ struct timer {
 };
 
 void call_timer(const std::shared_ptr<timer_state>& state) {
-  const with_gil gil;
-  const ref f = ref::to(state->f);
-  if (!f) return;
-  if (!state->repeats) Py_CLEAR(state->f);
-  checked(PyObject_CallFunctionObjArgs(f.get(), nullptr));
+  in_python([&] {
+    const ref f = ref::to(state->f);
+    if (!f) return;
+    if (!state->repeats) Py_CLEAR(state->f);
+    checked(PyObject_CallFunctionObjArgs(f.get(), nullptr));
+  });
 }
 
 PyObject* new_timer(PyTypeObject* type, PyObject* arguments, PyObject*) {
@@ -118,7 +119,21 @@ struct timeout {
   bool on_main = false;
   bool expired = false;
 
-  static void forget(timeout* state) noexcept { delete state; }
+  // It may be running out on the main thread, which needs the GIL for it.
+  void cancel() {
+    if (python_thread == 0 || on_main) {
+      timer.cancel();
+    } else {
+      const without_gil others;
+      timer.cancel();
+    }
+  }
+
+  // Dropped without __exit__.
+  static void forget(timeout* state) noexcept {
+    if (!has_ended()) state->cancel();
+    delete state;
+  }
 };
 
 void expire(timeout& state, PyObject* self) {
@@ -143,6 +158,15 @@ PyObject* new_timeout(PyTypeObject* type, PyObject* arguments, PyObject*) {
   });
 }
 
+// What the timeout has asked this thread for, and has not come.
+void withdraw(const timeout& state) {
+  PyThreadState_SetAsyncExc(state.python_thread, nullptr);
+  try {
+    sigpp::check();
+  } catch (const sigpp::interrupted&) {
+  }
+}
+
 PyObject* enter_timeout(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
     auto& state = state_of<timeout>(self);
@@ -157,23 +181,15 @@ PyObject* enter_timeout(PyObject* self, PyObject*) {
     try {
       sigpp::check();  // arms it; the next that Python calls may block
     } catch (...) {
-      state.timer.cancel();
-      if (!state.on_main || !state.expired) throw;
+      state.cancel();
+      if (!state.expired) throw;
       PyErr_Clear();  // it is over already, and there will be no __exit__
+      if (!state.on_main) withdraw(state);
       PyErr_SetString(PyExc_TimeoutError, "timed out");
-      throw;
+      throw python_error{};
     }
     return ref::to(self).release();
   });
-}
-
-// What the timeout has asked this thread for, and has not come.
-void withdraw(const timeout& state) {
-  PyThreadState_SetAsyncExc(state.python_thread, nullptr);
-  try {
-    sigpp::check();
-  } catch (const sigpp::interrupted&) {
-  }
 }
 
 // true: `value` is a TimedOut, and this scope's.
@@ -189,10 +205,7 @@ PyObject* exit_timeout(PyObject* self, PyObject* arguments) {
     PyObject *type = nullptr, *value = nullptr, *trace = nullptr;
     if (!PyArg_ParseTuple(arguments, "OOO:__exit__", &type, &value, &trace)) return nullptr;
     auto& state = state_of<timeout>(self);
-    {
-      const without_gil others;
-      state.timer.cancel();
-    }
+    state.cancel();
     if (!state.on_main && state.expired) withdraw(state);
     if (!is_ours(state, self, value)) return none();
     PyErr_SetString(PyExc_TimeoutError, "timed out");
