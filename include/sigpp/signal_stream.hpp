@@ -41,7 +41,8 @@ struct stream_options {
 /// every arrival of it, whatever thread the kernel gives it to. In fixed memory of 170 KiB, without
 /// a thread.
 ///
-/// Threads: one at a time. Destruction gives the signals back as ~subscription() does, and sends
+/// Threads: one at a time; a handler that runs while next() waits may not destroy it: let it throw
+/// out of next(). Destruction gives the signals back as ~subscription() does, and sends
 /// again those that nobody has had. In a forked child it goes on, without what was waiting.
 class signal_stream {
  public:

@@ -50,7 +50,7 @@ class Tree:
                 shutil.copyfile(source / name, copy)
                 shutil.copymode(source / name, copy)
         must(["cmake", "-S", self.root, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
-              "-DSIGPP_BUILD_EXAMPLES=OFF", "-DSIGPP_INSTALL=OFF"])
+              "-DSIGPP_BUILD_EXAMPLES=OFF", "-DSIGPP_BUILD_PYTHON=ON", "-DSIGPP_INSTALL=OFF"])
 
     def make(self, targets):
         must(["cmake", "--build", self.build, "--target", *targets])

@@ -2,9 +2,11 @@
 
 import asyncio
 import errno
+import itertools
 import os
 import signal as stdlib
 import socket
+import sys
 import threading
 import unittest
 
@@ -56,8 +58,8 @@ class Threads(unittest.TestCase):
         self.stream.close()
         self.assertEqual(waiting.end(), [])
 
-    def test_a_thousand_times(self):
-        for _ in range(1000):
+    def test_often(self):
+        for _ in range(300):
             stream = sigpp.stream([signal.SIGUSR1])
             waiting = Waiting(stream, lambda: [info.signum for info in stream])
             os.kill(ME, signal.SIGUSR1)
@@ -82,6 +84,19 @@ class Threads(unittest.TestCase):
         signal.setitimer(signal.ITIMER_REAL, 0.01)
         self.assertEqual(list(self.stream), [])
         self.assertTrue(self.stream.closed)
+
+    def test_while_a_handler_of_the_thread_that_waits_runs(self):
+        def handler(signum, frame):
+            thread = threading.Thread(target=self.stream.close)
+            thread.start()
+            thread.join()
+            done.append(sum(range(1000)))
+
+        done = []
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        self.assertEqual(list(self.stream), [])
+        self.assertEqual(done, [499500])
 
     def test_by_a_handler_that_raises(self):
         def handler(signum, frame):
@@ -167,7 +182,33 @@ class Loops(unittest.TestCase):
         task._log_destroy_pending = False
 
 
+def on_a_thread(work):
+    """While the main thread waits without the GIL, where timeouts run out."""
+    sys.setswitchinterval(1e-4)  # and waits for it
+    thread = threading.Thread(target=work)
+    thread.start()
+    while thread.is_alive():
+        sigpp.sleep(0.01)
+
+
 class Timeouts(unittest.TestCase):
+    def test_one_that_runs_out_as_it_ends(self):
+        def work():
+            for length in itertools.cycle(range(0, 20_000, 20)):
+                try:
+                    with sigpp.timeout(50e-6):
+                        for _ in range(length):
+                            pass
+                except TimeoutError:
+                    over.append(length)
+                    if len(over) > 300:
+                        break
+            done.append(1)  # and no TimedOut has come between the blocks
+
+        over, done = [], []
+        on_a_thread(work)
+        self.assertEqual(done, [1])
+
     def test_one_that_is_over_at_once(self):
         def work():
             for _ in range(300):
@@ -180,19 +221,18 @@ class Timeouts(unittest.TestCase):
             done.append(1)
 
         done = []
-        thread = threading.Thread(target=work)
-        thread.start()
-        while thread.is_alive():
-            sigpp.sleep(0.01)
+        on_a_thread(work)
         work()
         self.assertEqual(done, [1, 1])
 
     def test_one_that_is_dropped_as_it_runs_out(self):
         def work():
-            for length in range(3000):
+            for length in range(1000):
                 try:
                     scope = sigpp.timeout(length % 100 * 1e-6)
                     scope.__enter__()
+                    for _ in range(length % 1000):
+                        pass
                     del scope
                 except (sigpp.TimedOut, TimeoutError, AttributeError):
                     pass
@@ -204,10 +244,7 @@ class Timeouts(unittest.TestCase):
                 except sigpp.TimedOut:
                     pass
 
-        thread = threading.Thread(target=patient)
-        thread.start()
-        while thread.is_alive():
-            sigpp.sleep(0.01)  # where the timeouts run out without the GIL
+        on_a_thread(patient)
 
 
 if __name__ == "__main__":

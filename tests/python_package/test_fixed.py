@@ -212,7 +212,7 @@ class Fixed(unittest.TestCase):
                     encoding="utf-8",
                 )
                 done = subprocess.run(
-                    [sys.executable, "-B", file], stdout=subprocess.PIPE, text=True, timeout=60
+                    [sys.executable, "-B", file], stdout=subprocess.PIPE, text=True, timeout=120
                 )
                 said.append(done.stdout)
         self.assertIn("SIGTERM: lost.\n", said[0])

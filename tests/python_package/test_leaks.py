@@ -25,11 +25,12 @@ class Leaks(unittest.TestCase):
         """Neither objects nor memory, once it has run for a while."""
         for _ in range(rounds // 10):
             f()
-        before, objects = memory(), len(gc.get_objects())
+        before, objects, blocks = memory(), len(gc.get_objects()), sys.getallocatedblocks()
         for _ in range(rounds):
             f()
         self.assertLess(memory() - before, 2_000_000)
         self.assertLess(len(gc.get_objects()) - objects, 100)
+        self.assertLess(sys.getallocatedblocks() - blocks, 1000)
 
     def test_arrivals(self):
         got = []
