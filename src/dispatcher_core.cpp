@@ -13,6 +13,7 @@
 #include "mask.hpp"
 #include "process.hpp"
 #include "registry.hpp"
+#include "storm.hpp"
 
 namespace sigpp::inline v1::detail {
 
@@ -148,11 +149,39 @@ void dispatcher_core::release_held_threads() noexcept {
   for (dispatcher_core* core = all_cores.load(); core != nullptr; core = core->next_) {
     const mailbox& queue = core->station_.queue;
     if (queue.is_lossy()) continue;
-    if (!queue.is_drained()) return;
+    if (!queue.is_drained()) return release_standard();
     room = std::min(room, queue.limit() - queue.size());
   }
   if (state.draining.exchange(1) != 0) return;  // it has counted on the same room
   release_all(room);
+  state.draining.store(0);
+}
+
+// Some queue is full of something else. Standard signals are held back for the sake of those who
+// want them: they come again when one of these has no more of them, or there is nobody left.
+void dispatcher_core::release_standard() noexcept {
+  process_state& state = *process();
+  if (state.held_standard.load() == 0) return;
+  while (state.draining.exchange(1) != 0) std::this_thread::yield();
+  std::uint64_t done = 0;
+  for (int n = 1; n < in_handler::shared.first_queued; ++n) {
+    bool wanted = false;
+    bool waits = true;
+    const auto* at = in_handler::shared.routes[static_cast<std::size_t>(n)].load();
+    for (; at != nullptr; at = at->next.load()) {
+      const in_handler::station* const to = at->to.load();
+      if (to == nullptr) continue;
+      wanted = true;
+      waits = waits && to->queue.has_any_of(n);
+    }
+    if (!wanted || !waits) done |= std::uint64_t{1} << (n - 1);
+  }
+  if ((state.held_standard.fetch_and(~done) & done) != 0) {
+    for (auto& entry : state.held_threads) {
+      const auto thread = entry.thread.load(std::memory_order_acquire);
+      if (thread != 0 && thread != entry.being_written) in_handler::os::ring(thread);
+    }
+  }
   state.draining.store(0);
 }
 
@@ -280,6 +309,7 @@ bool dispatcher_core::run(parked& what) {
   if (!next) return false;
   const running_mark mark(running_, signum);
   const signal_info info = to_info(what.arrival);
+  storm::look_within();
   while (next) {
     what.after = next.id();
     const bool more = next.more();

@@ -111,6 +111,7 @@ class dispatcher_core {
   std::uint64_t waiting_now();
   static void release_held_threads() noexcept;
   static void release_all(std::uint64_t room) noexcept;
+  static void release_standard() noexcept;
   static void free_entry(in_handler::process_state::held_thread& entry) noexcept;
 
   in_handler::station& station_;

@@ -52,6 +52,10 @@ signal_set change_mask(int how, const signal_set& signals) noexcept {
   if (in_handler::keeps_something()) {
     for (int n : now) in_handler::keep_no_more(n);
   }
+  if (how != SIG_BLOCK) {  // what it lets in comes in
+    in_handler::end_row();
+    in_handler::keep_nothing();
+  }
   return old;
 }
 

@@ -196,6 +196,7 @@ void wait_for_attention(std::optional<steady_clock::time_point> deadline, const 
   sigset_t during = mask != nullptr ? *mask : storm::without_kept(guard.mask());
   sigdelset(&during, SIGPP_DOORBELL_SIGNAL);  // even if the program blocks it
   platform::wait_for_handler(during, time_until(deadline));
+  storm::after_wait(guard, 0);  // which may have been the ring
 }
 
 }  // namespace detail

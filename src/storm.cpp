@@ -26,6 +26,7 @@ namespace {
 // More are needed each time that other threads were hit instead.
 constinit thread_local std::uint32_t many = in_handler::storm;
 constinit thread_local std::uint64_t hits_before = 0;
+constinit thread_local bool waits_for_ring = false;  // in a section of other code
 
 std::uint64_t bit(int signum) noexcept { return std::uint64_t{1} << (signum - 1); }
 
@@ -75,10 +76,23 @@ bool will_ring() noexcept {
   return true;
 }
 
-// A section of other code puts back what it has saved; until then it stays.
+bool is_to_ring() noexcept {
+  thread_control* const control = known_control();
+  if (control == nullptr) return false;
+  control->forget_what_has_fired();
+  return control->is_armed_for(std::chrono::steady_clock::now() + std::chrono::milliseconds(1));
+}
+
+// The mask may not be as we have set it: a section of other code will put back what it has saved,
+// or the program has changed it for good. Then they stay until a ring, which the handler knows how
+// to answer in either; unless a wait has taken that.
 void let_in(const all_blocked& guard) noexcept {
   in_handler::end_row();
-  if (!guard.is_section_of_others()) in_handler::keep_nothing();
+  if (guard.is_section_of_others()) {
+    waits_for_ring = waits_for_ring ? is_to_ring() : will_ring();
+    if (waits_for_ring) return;
+  }
+  in_handler::keep_nothing();
 }
 
 bool take_one() noexcept {
@@ -96,6 +110,7 @@ void keep(const sigset_t& programs, int signum) noexcept {
   if (sigismember(&programs, SIGPP_DOORBELL_SIGNAL) == 1 || !will_ring()) return;
   process()->counts[static_cast<std::size_t>(signum)].held_back.fetch_add(1);
   in_handler::keep_blocked(signum);
+  waits_for_ring = false;
   hits_before = hits_of_others();
 }
 
@@ -114,9 +129,7 @@ attendance::attendance() noexcept {
   keep(guard.program_mask(), signum);
 }
 
-attendance::~attendance() {
-  if (kept_blocked() != 0) attention.store(1);
-}
+attendance::~attendance() { look_within(); }
 
 void after_wait(all_blocked& guard, int signum) noexcept {
   const bool diverts = kept_blocked() != 0 && hits_of_others() != hits_before;
@@ -142,6 +155,10 @@ void end() noexcept {
   for (int i = 0; i < shared.first_queued && take_one(); ++i) {
   }
   let_in(guard);
+}
+
+void look_within() noexcept {
+  if (kept_blocked() != 0) attention.store(1);
 }
 
 sigset_t without_kept(sigset_t mask) noexcept {

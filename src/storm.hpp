@@ -28,6 +28,9 @@ void poll() noexcept;
 /// about to look, or to change who hears of it. Safe points run it then.
 void end() noexcept;
 
+/// A function is about to be called: its safe points look after what is kept blocked, too.
+void look_within() noexcept;
+
 /// A mask without what this thread keeps blocked.
 sigset_t without_kept(sigset_t mask) noexcept;
 

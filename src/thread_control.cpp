@@ -12,6 +12,7 @@
 
 #include "process.hpp"
 #include "safe_point.hpp"
+#include "storm.hpp"
 
 namespace sigpp::inline v1::detail {
 
@@ -29,6 +30,7 @@ struct control_end {
   std::shared_ptr<thread_control> control;
   control_end() = default;
   ~control_end() {
+    storm::end();
     if (control) control->end();
     if (!on_main_thread()) dispatcher_core::end_holding_back();
     // The program's statics may use it until the end.
@@ -49,6 +51,7 @@ const std::shared_ptr<thread_control>& control_for_the_end() {
     pthread_key_t made{};
     const auto destroy = [](void* late) {
       auto* const control = static_cast<std::shared_ptr<thread_control>*>(late);
+      storm::end();
       (*control)->end();
       known = nullptr;
       delete control;
@@ -120,6 +123,7 @@ unsigned thread_control::run() {
       next = std::move(requests_.front().second);
       requests_.erase(requests_.begin());
     }
+    storm::look_within();
     next();
     ++ran;
   }
@@ -140,6 +144,7 @@ unsigned thread_control::run_watchers() {
   const std::vector<watcher*> now = watchers_;
   for (watcher* each : now) {  // which the one before may have removed
     if (std::find(watchers_.begin(), watchers_.end(), each) == watchers_.end()) continue;
+    storm::look_within();
     if (each->run()) ++ran;
   }
   return ran;

@@ -6,6 +6,8 @@
 
 #include <sigpp/check.hpp>
 
+#include "storm.hpp"
+
 namespace sigpp::inline v1::detail {
 
 namespace {
@@ -199,6 +201,7 @@ unsigned timer_queue::run_due() {
       timer_node& node;
       ~finishing() { queue.finish(node); }
     } const guard{*this, *node};
+    storm::look_within();
     node->f(missed);
     ++ran;
   }

@@ -98,8 +98,9 @@ std::optional<signal_info> detail::wait_for(const signal_set& signals,
     const int taken = blocks && left != nanoseconds::zero() ? wait_once(signals, left, info)
                                                             : plain_wait_once(signals, left, info);
     if (taken == 0 && info.si_signo == SIGPP_DOORBELL_SIGNAL) {  // which no handler has seen
-      const all_blocked guard;
+      all_blocked guard;
       in_handler::release(nullptr);
+      storm::after_wait(guard, 0);
       attention.store(1);  // as it does
       last = false;
     }

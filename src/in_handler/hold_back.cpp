@@ -119,6 +119,22 @@ bool hold_back(process_state& process, void* context, const siginfo_t* taken,
 
 namespace {
 
+// Standard signals that this thread holds back, and that are to come again although it goes on to
+// hold back others.
+std::uint64_t no_longer_held() noexcept {
+  if (!holding || standard_held == 0) return 0;
+  return standard_held & ~shared.process.load(std::memory_order_acquire)->held_standard.load();
+}
+
+void let_in_standard(std::uint64_t signals, sigset_t* mask) noexcept {
+  for_each(signals, [&](int n) {
+    sigdelset(&held, n);
+    sigdelset(&mask_when_held, n);
+    if (mask != nullptr) sigdelset(mask, n);
+  });
+  standard_held &= ~signals;
+}
+
 void release_kept(sigset_t& mask) noexcept {
   for_each(kept, [&](int n) {
     sigdelset(&mask, n);
@@ -134,6 +150,7 @@ void release_kept(sigset_t& mask) noexcept {
 void release(void* context) noexcept {
   const bool listed = is_listed();
   if (guarded_mask != nullptr) {  // all stay blocked, and the guard will see to it
+    if (listed) let_in_standard(no_longer_held(), nullptr);
     if (!listed) holding = bell_let_in = mask_may_return = false;
     return;
   }
@@ -141,6 +158,7 @@ void release(void* context) noexcept {
   sigset_t& mask = os::interrupted_mask(context);
   const bool same = os::is_same(mask, mask_when_held);
   if (listed) {
+    if (same) let_in_standard(no_longer_held(), &mask);
     if (same) release_kept(mask);
     return;
   }
@@ -232,7 +250,15 @@ void mask_becomes(const sigset_t& mask) noexcept {
 }
 
 void let_the_ring_in() noexcept {
-  if (mask_may_return) release_this_thread();
+  if (mask_may_return) return release_this_thread();
+  if (no_longer_held() == 0 || guarded_mask != nullptr) return;
+  // The ring has come in a section of other code.
+  sigset_t all;
+  sigset_t mask;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &mask);
+  let_in_standard(no_longer_held(), &mask);
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
 }  // namespace sigpp::inline v1::in_handler

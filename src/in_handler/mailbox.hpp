@@ -84,6 +84,9 @@ class mailbox {
     return pending_[static_cast<std::size_t>(signum)].load(std::memory_order_relaxed) >=
            (limit() + 1) / 2;
   }
+  [[nodiscard]] bool has_any_of(int signum) const noexcept {
+    return pending_[static_cast<std::size_t>(signum)].load(std::memory_order_relaxed) != 0;
+  }
   [[nodiscard]] bool is_drained() const noexcept { return size() < (limit() + 1) / 2; }
 
   /// Writes an arrival down. `queued`: of a signal that the kernel queues (a real-time one), which

@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <optional>
 #include <thread>
 
@@ -19,6 +20,8 @@
 #include "support/worker.hpp"
 
 namespace {
+
+using namespace std::chrono_literals;
 
 #if defined(SIGPP_TEST_POSIX_PLATFORM) || !defined(__x86_64__)
 #define SKIP_WITHOUT_SIGTIMEDWAIT() GTEST_SKIP() << "waits do not take signals here"
@@ -90,6 +93,81 @@ TEST_F(kept, code_without_safe_points_gets_it_back_by_a_ring) {
     storm();
     support::wait_until([] { return !is_blocked(SIGUSR1); });
   }
+}
+
+// The wait takes the ring, or the handler does within it.
+TEST_F(kept, a_wait_during_which_it_rings_lets_it_in) {
+  sigpp::signal(SIGUSR2, [] {});
+  sigpp::signal_stream full({SIGURG}, {.capacity = 1, .policy = sigpp::when_full::stall});
+  for (int i = 0; i < 4 * 5; ++i) {
+    storm();
+    if (i % 4 == 3) ::raise(SIGURG);  // crowded: waits leave the signals to the handler
+    support::worker other;
+    other.start([main = ::pthread_self()] {
+      ::usleep(3000);
+      ::pthread_kill(main, SIGUSR2);
+    });
+    if (i % 4 == 0) sigpp::sleep_for(3ms);
+    if (i % 4 == 1) sigpp::sigsuspend({});
+    if (i % 4 == 2) sigpp::sigtimedwait({SIGALRM}, 3ms);
+    if (i % 4 == 3) sigpp::pause();
+    support::wait_until([] { return !is_blocked(SIGUSR1); });
+    other.call([] {});
+    full.try_next();
+    sigpp::check();
+  }
+}
+
+// It is no section that puts back what it has saved.
+TEST_F(kept, a_mask_that_the_program_has_changed_does_not_keep_it_for_ever) {
+  sigset_t more;
+  sigemptyset(&more);
+  sigaddset(&more, SIGHUP);
+  for (int i = 0; i < rounds; ++i) {
+    storm();
+    ::pthread_sigmask(i % 2 == 0 ? SIG_BLOCK : SIG_UNBLOCK, &more, nullptr);
+    if (i % 4 < 2) sigpp::sleep_for(3ms);
+    for (int n = 0; n < 100; ++n) sigpp::check();
+    support::wait_until([] { return !is_blocked(SIGUSR1); });
+    EXPECT_EQ(is_blocked(SIGHUP), i % 2 == 0);
+    sigpp::raise_signal(SIGUSR1);  // else a ring waits for the mask of a section
+    EXPECT_FALSE(is_blocked(SIGPP_TEST_DOORBELL));
+  }
+}
+
+TEST_F(kept, the_program_lets_it_in) {
+  sigset_t more;
+  sigemptyset(&more);
+  sigaddset(&more, SIGHUP);
+  for (int i = 0; i < rounds; ++i) {
+    storm();
+    ::pthread_sigmask(i % 2 == 0 ? SIG_BLOCK : SIG_UNBLOCK, &more, nullptr);
+    sigpp::pthread_sigmask(SIG_UNBLOCK, {SIGUSR1});
+    EXPECT_FALSE(is_blocked(SIGUSR1));
+  }
+}
+
+// Also of functions that timers and other threads have run.
+TEST_F(kept, a_raise_within_a_handler_has_run_its_handler) {
+  int wrong = 0;
+  const auto raises = [&] {
+    const int before = calls_;
+    sigpp::raise_signal(SIGUSR1);
+    if (calls_ == before) ++wrong;
+  };
+  sigpp::signal(SIGUSR2, raises);
+  for (int i = 0; i < 3 * 5; ++i) {
+    storm();
+    if (i % 3 == 0) {
+      ::raise(SIGUSR2);
+      sigpp::pause();
+    }
+    if (i % 3 == 1) sigpp::interrupt(sigpp::this_thread::handle(), raises);
+    const sigpp::timer timer = sigpp::call_later(0ns, raises);
+    sigpp::check();
+    sigpp::check();
+  }
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST_F(kept, a_plain_system_call_is_interrupted) {
@@ -167,6 +245,33 @@ TEST_F(kept, a_subscriber_elsewhere_hears_of_one_sent_to_this_thread_alone) {
     s.reset();
     sigpp::check();
   }
+}
+
+TEST_F(kept, not_what_another_thread_wants_too) {
+  support::worker worker;
+  std::optional<sigpp::subscription> s;
+  worker.call([&] {
+    s = sigpp::subscribe(
+        {SIGUSR1}, [] {}, worker.where());
+  });
+  for (int i = 0; i < 200 * rounds; ++i) {
+    ::raise(SIGUSR1);
+    sigpp::pause();
+  }
+  EXPECT_EQ(sigpp::statistics(SIGUSR1).held_back, 0);
+}
+
+// Its ring could not let them in.
+TEST_F(kept, not_where_the_program_blocks_the_doorbell) {
+  sigset_t doorbell;
+  sigemptyset(&doorbell);
+  sigaddset(&doorbell, SIGPP_TEST_DOORBELL);
+  ::pthread_sigmask(SIG_BLOCK, &doorbell, nullptr);
+  for (int i = 0; i < 200 * rounds; ++i) {
+    ::raise(SIGUSR1);
+    sigpp::pause();
+  }
+  EXPECT_EQ(sigpp::statistics(SIGUSR1).held_back, 0);
 }
 
 TEST_F(kept, the_wakeup_descriptor_hears_at_once) {
@@ -277,6 +382,25 @@ TEST_F(kept, a_thread_that_ends_leaves_what_has_come_to_the_main_one) {
   }
 }
 
+TEST_F(kept, a_thread_that_ends_leaves_what_has_come_to_a_stream) {
+  sigpp::signal(SIGUSR1, SIG_DFL);
+  sigpp::signal_stream stream{SIGUSR1};
+  for (int i = 0; i < rounds; ++i) {
+    while (stream.try_next()) {
+    }
+    std::thread([&] {
+      do {
+        for (int n = 0; n < 200; ++n) {
+          ::raise(SIGUSR1);
+          stream.next();
+        }
+      } while (!is_blocked(SIGUSR1));
+      ::pthread_kill(::pthread_self(), SIGUSR1);
+    }).join();
+    EXPECT_TRUE(stream.next_for(10s));
+  }
+}
+
 // --- from another process -----------------------------------------------------------------------
 
 /// As if another process had sent it.
@@ -344,6 +468,59 @@ TEST(held, an_event_loop_hears_of_the_last_one) {
     EXPECT_TRUE(support::is_readable(fd));
     loop.dispatch();
     EXPECT_EQ(calls, before + 1);
+  }
+}
+
+// What holds real-time signals back holds the whole process back; these it does not.
+TEST(held, another_queue_that_is_full_does_not_keep_it_for_ever) {
+  SKIP_IF_SLOW();
+  int calls = 0;
+  sigpp::signal(SIGUSR1, [&] { ++calls; });
+  sigpp::signal_stream full({SIGURG}, {.capacity = 1, .policy = sigpp::when_full::stall});
+  ::raise(SIGURG);
+  for (int i = 0; i < rounds; ++i) {
+    storm_from_outside();
+    support::wait_until([] {
+      sigpp::check();
+      return !is_blocked(SIGUSR1);
+    });
+    const int before = calls;
+    ::raise(SIGUSR1);
+    sigpp::check();
+    EXPECT_EQ(calls, before + 1);
+  }
+}
+
+// The ring finds the mask of the section.
+TEST(held, nor_does_a_section_of_other_code_in_which_it_is_let_in) {
+  SKIP_IF_SLOW();
+  sigpp::signal(SIGUSR1, [] {});
+  sigpp::signal_stream full({SIGURG}, {.capacity = 1, .policy = sigpp::when_full::stall});
+  ::raise(SIGURG);
+  sigset_t more;
+  sigemptyset(&more);
+  sigaddset(&more, SIGHUP);
+  for (int i = 0; i < rounds; ++i) {
+    storm_from_outside();
+    ::pthread_sigmask(SIG_BLOCK, &more, nullptr);
+    support::wait_until([] {
+      sigpp::check();
+      return !is_blocked(SIGUSR1);
+    });
+    sigpp::pthread_sigmask(SIG_UNBLOCK, {SIGHUP});
+  }
+}
+
+TEST(held, what_the_program_blocks_stays_blocked) {
+  SKIP_IF_SLOW();
+  sigpp::signal(SIGUSR1, [] {});
+  for (int i = 0; i < rounds; ++i) {
+    storm_from_outside();
+    sigpp::pthread_sigmask(SIG_BLOCK, {SIGUSR1});
+    for (int n = 0; n < 1000; ++n) sigpp::check();
+    EXPECT_TRUE(is_blocked(SIGUSR1));
+    sigpp::pthread_sigmask(SIG_UNBLOCK, {SIGUSR1});
+    EXPECT_FALSE(is_blocked(SIGUSR1));
   }
 }
 
