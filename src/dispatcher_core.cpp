@@ -161,10 +161,12 @@ void dispatcher_core::release_held_threads() noexcept {
 // want them: they come again when one of these has no more of them, or there is nobody left.
 void dispatcher_core::release_standard() noexcept {
   process_state& state = *process();
-  if (state.held_standard.load() == 0) return;
+  const std::uint64_t held = state.held_standard.load();
+  if (held == 0) return;
   while (state.draining.exchange(1) != 0) std::this_thread::yield();
   std::uint64_t done = 0;
   for (int n = 1; n < in_handler::shared.first_queued; ++n) {
+    if ((held >> (n - 1) & 1U) == 0) continue;
     bool wanted = false;
     bool waits = true;
     const auto* at = in_handler::shared.routes[static_cast<std::size_t>(n)].load();

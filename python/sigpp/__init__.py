@@ -86,7 +86,8 @@ class stream(_core.stream):
             try:
                 self._awaited = readable
                 loop.add_reader(descriptor, _set, readable)
-                await readable
+                if not self.closed:  # by another thread, before it could see what to set
+                    await readable
             finally:
                 self._awaited = None
                 loop.remove_reader(descriptor)

@@ -7,7 +7,7 @@
 // any other number somebody has simulated the signal: _thread.interrupt_main().
 //
 // To change that table is to change the system's action, too, for an instant in which signals come.
-// So it is changed as seldom as can be, to what can be heard (set_in_cpython) or is there already;
+// So it is changed as seldom as can be, to what can be heard (set_in_table) or is there already;
 // and never for the doorbell, of which a ring would be lost, or kill.
 #include <signal.h>
 
@@ -196,11 +196,16 @@ ref set(int signum, PyObject* handler) {
   const ref meant = ref::to(slot_of(in_range(signum) ? signum : 0).handler);
   // What other code has got from CPython's own signal().
   if (handler == dispatch_function && meant) handler = meant.get();
-  // Bad arguments and threads: CPython's own words.
   const bool callable = PyCallable_Check(handler) != 0;
-  if (!on_main_thread() || !in_range(signum) ||
-      (!callable && !same(handler, "SIG_DFL") && !same(handler, "SIG_IGN"))) {
-    return checked(PyObject_CallFunction(stock_signal, "iO", signum, handler));
+  // CPython's own int: it does not know a member of an enum.
+  const bool ignores = !callable && same(handler, "SIG_IGN");
+  ref its;
+  if (ignores || (!callable && same(handler, "SIG_DFL"))) {
+    its = checked(PyObject_GetAttrString(stock, ignores ? "SIG_IGN" : "SIG_DFL"));
+  }
+  // Bad arguments and threads: CPython's own words. At the end they are CPython's signals.
+  if (ended || !on_main_thread() || !in_range(signum) || (!callable && !its)) {
+    return set_in_cpython(signum, its ? its.get() : handler);
   }
   if (PyErr_CheckSignals() != 0) throw python_error{};
   if (handler == dispatch_function) return get(signum);  // what it stood for has gone
@@ -208,9 +213,6 @@ ref set(int signum, PyObject* handler) {
   const bool is_known = is_ours(signum, now.get());
   ref previous = shown(signum, ref::to(now.get()));
   if (!callable) {
-    const bool ignores = same(handler, "SIG_IGN");
-    // CPython's own int: it does not know a member of an enum.
-    const ref its = checked(PyObject_GetAttrString(stock, ignores ? "SIG_IGN" : "SIG_DFL"));
     try {
       sigpp::signal(signum, ignores ? SIG_IGN : SIG_DFL);
     } catch (const std::system_error& error) {

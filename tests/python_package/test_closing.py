@@ -148,11 +148,14 @@ class Tasks(unittest.IsolatedAsyncioTestCase):
         self.assertEqual([info async for info in self.stream], [])
 
     async def test_by_another_thread(self):
-        task = await self.begin()
-        thread = threading.Thread(target=self.stream.close)
-        thread.start()
-        self.assertEqual(await task, [])
-        thread.join()
+        sys.setswitchinterval(1e-6)
+        for _ in range(100):
+            task = await self.begin()
+            thread = threading.Thread(target=self.stream.close)
+            thread.start()
+            self.assertEqual(await task, [])
+            thread.join()
+            self.stream = sigpp.stream([signal.SIGUSR1])
 
     async def test_two(self):
         task = await self.begin()

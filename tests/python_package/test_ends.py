@@ -25,6 +25,10 @@ print("end")
 AT_EXIT = """\
 import atexit, os, signal
 def last():
+    assert signal.signal(signal.SIGHUP, signal.SIG_IGN) == signal.SIG_DFL
+    os.kill(os.getpid(), signal.SIGHUP)
+    signal.signal(signal.SIGUSR2, lambda signum, frame: print("SIGUSR2"))
+    os.kill(os.getpid(), signal.SIGUSR2)
     os.kill(os.getpid(), signal.SIGUSR1)
     os.kill(os.getpid(), signal.SIGTERM)
 atexit.register(last)  # runs when sigpp has gone
@@ -141,7 +145,7 @@ class Ends(unittest.TestCase):
             self.assertEqual(run(EVERYTHING, sigpp=True), ("end\n", 0))
 
     def test_handlers_are_pythons_again_at_the_very_end(self):
-        self.assertEqual(run(AT_EXIT, sigpp=False), ("end\nSIGUSR1\n", -signal.SIGTERM))
+        self.assertEqual(run(AT_EXIT, sigpp=False), ("end\nSIGUSR2\nSIGUSR1\n", -signal.SIGTERM))
 
     def test_what_has_come_is_handled(self):
         self.assertEqual(run(PENDING, sigpp=False), ("SIGTERM\n", 0))
